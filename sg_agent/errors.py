@@ -1,0 +1,43 @@
+"""Every exception the package raises on purpose.
+
+    SgAgentError
+    |-- UserError            the user's input is wrong: the CLI prints it in one line and exits with 2
+    |   |-- ConfigError      a setting, flag or template (also a ValueError)
+    |   |-- DataError        a row of a file (also a ValueError)
+    |   |-- ModelError       a model spec, weights or adapter that cannot be used (also a ValueError)
+    |   `-- MissingExtra     an optional dependency is not installed (also an ImportError)
+    `-- RunError             a run failed: exit code 1 (also a RuntimeError)
+"""
+
+__all__ = ["ConfigError", "DataError", "MissingExtra", "ModelError", "RunError", "SgAgentError", "UserError"]
+
+
+class SgAgentError(Exception):
+    """Base of all errors of this package."""
+
+
+class UserError(SgAgentError):
+    """The user's input is wrong; the message names the value, where it came from and what is accepted."""
+
+
+class ConfigError(UserError, ValueError):
+    """A setting, flag or template."""
+
+
+class DataError(UserError, ValueError):
+    """A row or a file of rows."""
+
+
+class ModelError(UserError, ValueError):
+    """A model spec, weights or an adapter that cannot be used."""
+
+
+class MissingExtra(UserError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, need: str, extra: str) -> None:
+        super().__init__(f'{need} needs an optional dependency: pip install "sg-agent[{extra}]"')
+
+
+class RunError(SgAgentError, RuntimeError):
+    """A run failed after its input was accepted."""

@@ -1,0 +1,128 @@
+"""The pretraining corpus of the embedded base: tokenizer, chat template and endless batches by index.
+
+Batch i is a function of (seed, i) alone, so a resumed run sees exactly what an uninterrupted one would have.
+"""
+
+import random
+from collections.abc import Iterator
+from functools import lru_cache
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch.utils.data import Dataset
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from sg_agent.prompts import load_prompt
+from sg_agent.rows import Row
+from sg_agent.worlds import passages, questions, row_text, split_of
+from sg_agent.worlds.general import Example, record_example, stock_example
+
+SPECIALS = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
+WORDS_AND_DIGITS = r" ?\d| ?\p{L}+| ?[^\s\p{L}\d]+|\s+(?!\S)|\s+"
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+DRILL_SYSTEM = "Complete the facts from the passages."
+IGNORED = -100
+
+
+def messages(example: Example) -> list[dict[str, str]]:
+    """The exchange as chat messages, the prompt rendered by the same templates that the graphs use."""
+    row = Row(
+        id="0", question=example.question, answer="?", task=example.task, context=passages(example.cards) or None
+    )
+    phase = {"direct": "standard", "cot": "cot", "follow": "solver", "guide": "guide", "drill": "cot"}[example.way]
+    prompt = load_prompt(phase, example.task)  # type: ignore[arg-type]
+    system, user = prompt.render(row, guidance=example.guidance, kind=row.kind)
+    instruction = DRILL_SYSTEM if example.way == "drill" else str(system.content)
+    return [
+        {"role": "system", "content": instruction},
+        {"role": "user", "content": str(user.content)},
+        {"role": "assistant", "content": example.reply},
+    ]
+
+
+def examples(seed: int, index: int, *, n: int, drill: float) -> Iterator[Example]:
+    """`n` examples, half stock and half records, none of which belongs to a validation or test split."""
+    rng = random.Random(f"pretrain/{seed}/{index}")
+    made = 0
+    while made < n:
+        example = stock_example(rng) if made % 2 else record_example(rng, drill=drill)
+        shown = Row(id="0", question=example.question, answer="?", context=passages(example.cards) or None)
+        if split_of(row_text(shown)) == "train":
+            yield example
+            made += 1
+
+
+def train_tokenizer(*, n: int = 4000, vocab_size: int = 4096) -> PreTrainedTokenizerFast:
+    """A byte-level BPE that encodes any text: words of the worlds are single tokens, so is every digit."""
+    texts = [m["content"] for example in examples(0, -1, n=n, drill=0.1) for m in messages(example)]
+    for world in ("depot", "archive"):
+        stream = questions(world, "train", seed=0)
+        texts += [row_text(next(stream)) for _ in range(500)]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORDS_AND_DIGITS), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=2,
+        special_tokens=list(SPECIALS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<|pad|>", eos_token="<|end|>", padding_side="left", model_max_length=1024
+    )
+    fast.chat_template = CHAT_TEMPLATE
+    return fast
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> tuple[list[int], list[int]]:
+    """(input_ids, labels): the loss is on the reply only, its end token included."""
+    *prompt, reply = messages(example)
+    head = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+    head_ids = tokenizer(head, add_special_tokens=False)["input_ids"]
+    reply_ids = tokenizer(reply["content"] + "<|end|>", add_special_tokens=False)["input_ids"]
+    return head_ids + reply_ids, [IGNORED] * len(head_ids) + reply_ids
+
+
+class Batches(Dataset[dict[str, torch.Tensor]]):
+    """Item i is a whole padded batch of `batch_size` examples, similar in length (sorted within 16 batches)."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, *, n: int, batch_size: int, seed: int, drill_until: float
+    ) -> None:
+        self.tokenizer, self.n, self.batch_size, self.seed, self.drill_until = (
+            tokenizer, n, batch_size, seed, drill_until,
+        )  # fmt: skip
+        self._chunk = lru_cache(maxsize=2)(self._make_chunk)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def _make_chunk(self, index: int) -> list[dict[str, torch.Tensor]]:
+        progress = index * 16 / self.n
+        drill = 0.7 if progress < self.drill_until else 0.1
+        made = list(examples(self.seed, index, n=16 * self.batch_size, drill=drill))
+        encoded = sorted((encode(self.tokenizer, example) for example in made), key=lambda pair: len(pair[0]))
+        batches = [encoded[i : i + self.batch_size] for i in range(0, len(encoded), self.batch_size)]
+        random.Random(index).shuffle(batches)
+        return [self._pad(batch) for batch in batches]
+
+    def _pad(self, batch: list[tuple[list[int], list[int]]]) -> dict[str, torch.Tensor]:
+        width = max(len(ids) for ids, _ in batch)
+        pad = self.tokenizer.pad_token_id
+        return {
+            "input_ids": torch.tensor([ids + [pad] * (width - len(ids)) for ids, _ in batch]),
+            "labels": torch.tensor([labels + [IGNORED] * (width - len(labels)) for _, labels in batch]),
+        }
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return self._chunk(index // 16)[index % 16]

@@ -1,0 +1,142 @@
+"""Pretrains the embedded base LM from scratch on general problems (see worlds/general.py for what it sees).
+
+    python -m sg_agent.training.pretrain --out runs/base                 # about an hour on two cores; resumes by itself
+    python -m sg_agent.training.pretrain --out runs/base --install       # and put the result into the package
+
+A 4-layer Llama. Matrices are trained by Muon, embeddings and norms by AdamW: at this size Muon learns the look-ups in
+a third of AdamW's steps. Nothing here knows the target worlds' house rules or offices.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from sg_agent.prompts import load_prompt
+from sg_agent.training.corpus import Batches, train_tokenizer
+
+EMBEDDED_BASE = Path(__file__).parent.parent / "embedded" / "base"
+WIDTH, LAYERS, HEADS = 160, 4, 5
+MATRIX_LR, OTHER_LR = 0.02, 3e-3
+
+
+def build_model(tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=HEADS,
+            num_key_value_heads=HEADS,
+            intermediate_size=432,
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+class MuonAdamW(torch.optim.Optimizer):
+    """Muon for the 2-D weights inside the layers, AdamW for all others, as one optimizer to Trainer and scheduler."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        named = list(model.named_parameters())
+        matrices = [p for name, p in named if p.ndim == 2 and "layers." in name]
+        others = [p for name, p in named if not (p.ndim == 2 and "layers." in name)]
+        self.parts: tuple[torch.optim.Optimizer, ...] = (
+            torch.optim.Muon(matrices, lr=MATRIX_LR, weight_decay=0.0),
+            torch.optim.AdamW(others, lr=OTHER_LR, betas=(0.9, 0.95), weight_decay=0.0),
+        )
+        super().__init__([{"params": matrices}, {"params": others}], {})
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        assert closure is None
+        for part in self.parts:
+            part.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"parts": [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for part, state in zip(self.parts, state_dict["parts"], strict=True):
+            part.load_state_dict(state)
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
+
+
+def first(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Collator for a dataset whose items are whole batches already."""
+    return items[0]
+
+
+def pretrain(out: Path, *, steps: int, batch_size: int, seed: int) -> Path:
+    """Train, or continue, in `out`. Returns the directory of the finished model with its tokenizer and passport."""
+    torch.set_flush_denormal(True)
+    tokenizer = train_tokenizer()
+    torch.manual_seed(seed)
+    model = build_model(tokenizer)
+    optimizer = MuonAdamW(model)
+    arguments = TrainingArguments(
+        output_dir=str(out),
+        max_steps=steps,
+        per_device_train_batch_size=1,
+        bf16=True,
+        use_cpu=True,
+        seed=seed,
+        logging_steps=50,
+        save_steps=200,
+        save_total_limit=2,
+        max_grad_norm=1.0,
+        report_to="none",
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
+    )
+    scheduler = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / 100) * min(1.0, max(0.01, (steps - step) / (0.4 * steps)))
+    )
+    data = Batches(tokenizer, n=steps, batch_size=batch_size, seed=seed, drill_until=0.3)
+    trainer = Trainer(model, arguments, data_collator=first, train_dataset=data, optimizers=(optimizer, scheduler))
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)) if out.exists() else None)
+    return save(model, tokenizer, out / "base", {"steps": steps, "batch_size": batch_size, "seed": seed})
+
+
+def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Path, settings: dict[str, int]) -> Path:
+    """Weights in bfloat16, tokenizer, and a passport: how it was made and the prompts it was trained on."""
+    model.to(torch.bfloat16).save_pretrained(out)  # type: ignore[arg-type]
+    tokenizer.save_pretrained(out)
+    prompts = [load_prompt(phase, task) for phase in ("guide", "solver", "standard", "cot") for task in ("math", "multihop_qa")]
+    passport = {
+        "made_by": "python -m sg_agent.training.pretrain",
+        **settings,
+        "parameters": model.num_parameters(),
+        "prompts": {prompt.id: prompt.sha256 for prompt in prompts},
+    }
+    (out / "passport.json").write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
+    return out
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="run directory; an interrupted run in it is continued")],
+    steps: int = 8000,
+    batch_size: int = 64,
+    seed: int = 0,
+    install: Annotated[bool, typer.Option(help="copy the finished base into the package")] = False,
+) -> None:
+    """Pretrain the embedded base LM."""
+    made = pretrain(out, steps=steps, batch_size=batch_size, seed=seed)
+    print(f"base LM in {made}")
+    if install:
+        shutil.copytree(made, EMBEDDED_BASE, dirs_exist_ok=True)
+        print(f"installed as {EMBEDDED_BASE}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
