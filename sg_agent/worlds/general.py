@@ -79,9 +79,7 @@ def record_example(rng: random.Random, *, drill: float) -> Example:
     """A records exchange; with probability `drill` it is the look-up drill instead."""
     record = records.general_record(rng)
     if rng.random() < drill:
-        facts = rng.sample(record.facts, 8)
-        question = "\n".join(f"{fact.person} {fact.relation}" for fact in facts)
-        return Example("drill", "multihop_qa", question, record.cards, None, number_lines([str(fact) for fact in facts]))
+        return drill_example(rng, record.cards[: rng.randint(1, len(record.cards))])
     way, guidance = rng.choice(WAYS), None
     match way:
         case "direct":
@@ -95,6 +93,14 @@ def record_example(rng: random.Random, *, drill: float) -> Example:
             guidance = followed.rationale
             reply = f"Answer: {followed.answer}"
     return Example(way, "multihop_qa", record.question, record.cards, guidance, reply)
+
+
+def drill_example(rng: random.Random, cards: tuple[Card, ...]) -> Example:
+    """Up to 8 facts to complete from the cards; few cards make it easy, so that look-up is learned from easy to hard."""
+    facts = [fact for card in cards for fact in card.facts]
+    asked = rng.sample(facts, min(8, len(facts)))
+    question = "\n".join(f"{fact.person} {fact.relation}" for fact in asked)
+    return Example("drill", "multihop_qa", question, cards, None, number_lines([str(fact) for fact in asked]))
 
 
 def _other_path(rng: random.Random, record: Record) -> Record:

@@ -1,0 +1,203 @@
+"""Distils a guide: supervised fine-tuning of a LoRA adapter on questions with guidance, loss on the guidance only.
+
+    python -m sg_agent.training.distill sg_agent/training/recipes/embedded.yaml --out runs/guide              # resumes
+    python -m sg_agent.training.distill sg_agent/training/recipes/embedded.yaml --out runs/guide --install
+
+TRL's SFTTrainer with PEFT does the work. The run ends with a round trip: the saved adapter is loaded the way the
+graphs load it and must write what the trainer's model writes.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+
+from sg_agent.errors import ConfigError, DataError, MissingExtra, RunError
+from sg_agent.models import load_model, local_path
+from sg_agent.prompts import load_prompt
+from sg_agent.rows import Row, load_rows
+from sg_agent.worlds import WORLDS, questions
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+EMBEDDED_GUIDE = Path(__file__).parent.parent / "embedded" / "guide"
+ROUND_TRIP_PROMPTS = 16
+
+
+class Recipe(BaseModel):
+    """A distillation, resolved. Unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: str
+    data: list[str]
+    rows_per_world: PositiveInt = 3000
+    seed: int = 0
+    lora_rank: PositiveInt = 16
+    lora_alpha: PositiveInt = 32
+    learning_rate: float
+    batch_size: PositiveInt
+    epochs: float
+
+
+def load_recipe(path: Path) -> Recipe:
+    """The recipe in a YAML file. Raises ConfigError naming the file and the field."""
+    if not path.is_file():
+        raise ConfigError(f"no such recipe: {str(path)!r}")
+    try:
+        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{path}: {'.'.join(map(str, first['loc']))!r}: {first['msg']}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+
+
+def load_data(recipe: Recipe) -> list[Row]:
+    """The rows to learn from, every one with guidance. Raises DataError for a row without."""
+    rows: list[Row] = []
+    for name in recipe.data:
+        if name in WORLDS:
+            rows += islice(questions(name, "train", seed=recipe.seed), recipe.rows_per_world)
+        else:
+            rows += load_rows(name)
+    for row in rows:
+        if not row.guidance:
+            raise DataError(f"row {row.id!r} has no guidance to learn from")
+    return rows
+
+
+def as_conversation(row: Row) -> dict[str, list[dict[str, str]]]:
+    """TRL's conversational prompt-completion form, the prompt being the one that the graphs will send."""
+    system, user = load_prompt("guide", row.task).render(row, kind=row.kind)
+    prompt = [{"role": "system", "content": str(system.content)}, {"role": "user", "content": str(user.content)}]
+    return {"prompt": prompt, "completion": [{"role": "assistant", "content": row.guidance or ""}]}
+
+
+def distill(recipe: Recipe, out: Path) -> Path:
+    """Train, or continue, in `out`; returns the adapter's directory. A finished run is not trained again.
+
+    Raises MissingExtra without TRL, ConfigError when `out` holds a run of another recipe, RunError when the adapter
+    that was saved does not behave like the one that was trained.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL pings a host unless told not to
+    try:
+        from datasets import Dataset
+        from peft import LoraConfig
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.trainer_utils import get_last_checkpoint
+        from trl import SFTConfig, SFTTrainer
+    except ImportError as error:
+        raise MissingExtra("distillation", "train") from error
+    rows = load_data(recipe)
+    _claim(out, recipe)
+    base = local_path(recipe.base)
+    trainer = SFTTrainer(
+        AutoModelForCausalLM.from_pretrained(base, dtype="float32"),
+        SFTConfig(
+            output_dir=str(out),
+            num_train_epochs=recipe.epochs,
+            per_device_train_batch_size=recipe.batch_size,
+            learning_rate=recipe.learning_rate,
+            lr_scheduler_type="linear",
+            warmup_steps=50,
+            seed=recipe.seed,
+            logging_steps=20,
+            save_steps=100,
+            save_total_limit=2,
+            completion_only_loss=True,
+            max_length=None,
+            train_sampling_strategy="group_by_length",
+            gradient_checkpointing=False,
+            bf16=True,
+            report_to="none",
+        ),
+        train_dataset=_dataset(Dataset, rows),
+        processing_class=AutoTokenizer.from_pretrained(base),
+        peft_config=LoraConfig(
+            r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        ),
+    )
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)))
+    adapter = out / "adapter"
+    trainer.save_model(str(adapter))
+    _write_passport(adapter, base, recipe, rows)
+    _round_trip(trainer.model, f"local:{base}@{adapter}", rows[:: max(1, len(rows) // ROUND_TRIP_PROMPTS)])
+    return adapter
+
+
+def _dataset(dataset: "type[Dataset]", rows: list[Row]) -> "Dataset":
+    return dataset.from_list([as_conversation(row) for row in rows])
+
+
+def _claim(out: Path, recipe: Recipe) -> None:
+    """Write the resolved recipe into `out`, or check that the one already there is the same."""
+    path = out / "recipe.json"
+    resolved = recipe.model_dump()
+    if path.exists():
+        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        changed = [f"{key}: {before.get(key)!r} -> {resolved[key]!r}" for key in resolved if before.get(key) != resolved[key]]
+        if changed:
+            raise ConfigError(f"{out} holds a run of another recipe ({'; '.join(changed)}); name another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(resolved, indent=2) + "\n", encoding="utf-8")
+
+
+def fingerprint(directory: str | Path) -> str:
+    """SHA-256 of a model's weights."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(directory).glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _write_passport(adapter: Path, base: str, recipe: Recipe, rows: list[Row]) -> None:
+    """What the adapter was made from: base weights, prompts, data and recipe."""
+    prompts = {prompt.id: prompt.sha256 for prompt in (load_prompt("guide", task) for task in {row.task for row in rows})}
+    data = hashlib.sha256("\n".join(row.model_dump_json() for row in rows).encode()).hexdigest()
+    passport = {"base_sha256": fingerprint(base), "prompts": prompts, "data_sha256": data, "recipe": recipe.model_dump()}
+    (adapter / "passport.json").write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
+
+
+def _round_trip(trained: "PreTrainedModel", spec: str, rows: list[Row]) -> None:
+    """The adapter through the runtime loader must write the trainer's own greedy text, and not the base's."""
+    from sg_agent.local import LocalChatModel
+
+    prompts = [load_prompt("guide", row.task).render(row, kind=row.kind) for row in rows]
+    loaded = load_model(spec, max_tokens=200)
+    assert isinstance(loaded, LocalChatModel)
+    written = [reply.text for reply in loaded.batch(prompts)]
+    expected = [reply.text for reply in loaded.with_model(trained).batch(prompts)]
+    if written != expected:
+        raise RunError(f"the adapter loaded as {spec!r} writes other text than the model that was trained")
+    untrained = [reply.text for reply in load_model(spec.split("@")[0], max_tokens=200).batch(prompts)]
+    if written == untrained:
+        raise RunError(f"the adapter loaded as {spec!r} writes what its base writes: it changes nothing")
+
+
+def main(
+    recipe: Annotated[Path, typer.Argument(help="YAML recipe")],
+    out: Annotated[Path, typer.Option(help="run directory; an interrupted run in it is continued")],
+    install: Annotated[bool, typer.Option(help="copy the adapter into the package as embedded:guide")] = False,
+) -> None:
+    """Distil a guide from questions with guidance."""
+    adapter = distill(load_recipe(recipe), out)
+    print(f"guide adapter in {adapter}")
+    if install:
+        for name in ("adapter_model.safetensors", "adapter_config.json", "passport.json"):
+            EMBEDDED_GUIDE.mkdir(parents=True, exist_ok=True)
+            shutil.copy(adapter / name, EMBEDDED_GUIDE / name)
+        print(f"installed as {EMBEDDED_GUIDE}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
