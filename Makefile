@@ -49,3 +49,11 @@ bench: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+
+.PHONY: base guide
+
+base: $(VENV)/.dev
+	$(BIN)/python -m sg_agent.training.pretrain --out runs/base --install
+
+guide: $(VENV)/.dev
+	$(BIN)/python -m sg_agent.training.distill sg_agent/training/recipes/embedded.yaml --out runs/guide --install

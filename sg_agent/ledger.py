@@ -6,11 +6,19 @@ An unknown price is None and stays None in every sum it enters. Models that run 
 from collections.abc import Iterable
 from typing import Literal, TypedDict
 
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+
 Role = Literal["guide", "solver", "teacher", "judge"]
+IN_PROCESS = {"local", "scripted"}
 
 
 class CallRecord(TypedDict):
-    """One model call. Plain data, so that any checkpointer can store it."""
+    """One model call. Plain data, so that any checkpointer can store it.
+
+    `cached` is True when the reply came from LangChain's model cache. A node that LangGraph's own cache answers is
+    not run: its earlier record comes back as it was.
+    """
 
     role: Role
     model: str
@@ -22,6 +30,69 @@ class CallRecord(TypedDict):
     latency_s: float
     cached: bool
     error: str | None
+
+
+def call_record(
+    role: Role, model: BaseChatModel, reply: AIMessage, *, latency_s: float, attempt: int | None = None
+) -> CallRecord:
+    """The record of a call that was answered."""
+    usage = reply.usage_metadata
+    details = usage.get("input_token_details", {}) if usage else {}
+    cached = details.get("cache_read", 0)
+    provider, name = provider_and_name(model)
+    name = str(reply.response_metadata.get("model_name") or name)
+    return {
+        "role": role,
+        "model": f"{provider}:{name}",
+        "attempt": attempt,
+        "input_tokens": usage["input_tokens"] if usage else 0,
+        "output_tokens": usage["output_tokens"] if usage else 0,
+        "cached_tokens": cached,
+        "cost_usd": _cost(provider, name, usage["input_tokens"], usage["output_tokens"], cached) if usage else None,
+        "latency_s": round(latency_s, 4),
+        "cached": bool(usage and usage.get("total_cost") == 0),
+        "error": None,
+    }
+
+
+def failed_call(role: Role, model: BaseChatModel, error: BaseException, *, attempt: int | None = None) -> CallRecord:
+    """The record of a call that ended in an error: what it used is not known, so nor is its cost."""
+    provider, name = provider_and_name(model)
+    return {
+        "role": role,
+        "model": f"{provider}:{name}",
+        "attempt": attempt,
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "cached_tokens": 0,
+        "cost_usd": 0.0 if provider in IN_PROCESS else None,
+        "latency_s": 0.0,
+        "cached": False,
+        "error": f"{type(error).__name__}: {error}",
+    }
+
+
+def provider_and_name(model: BaseChatModel) -> tuple[str, str]:
+    """A model's provider and name as LangChain reports them to tracers. A custom server is a provider of its own."""
+    params = model._get_ls_params()  # noqa: SLF001 - LangChain's only common way to ask
+    provider = str(params.get("ls_provider", "unknown"))
+    base_url = getattr(model, "openai_api_base", None)
+    if provider == "openai" and base_url and "api.openai.com" not in base_url:
+        provider = "openai-compatible"
+    return provider, str(params.get("ls_model_name") or type(model).__name__)
+
+
+def _cost(provider: str, name: str, input_tokens: int, output_tokens: int, cached_tokens: int) -> float | None:
+    """US dollars by genai-prices' shipped table; None when it does not know the model."""
+    if provider in IN_PROCESS:
+        return 0.0
+    from genai_prices import Usage, calc_price
+
+    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached_tokens)
+    try:
+        return float(calc_price(usage, model_ref=name, provider_id=provider).total_price)
+    except LookupError:
+        return None
 
 
 def total_cost(records: Iterable[CallRecord]) -> float | None:

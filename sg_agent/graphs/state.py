@@ -2,7 +2,9 @@
 
 import operator
 from dataclasses import dataclass
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from langgraph.channels import EphemeralValue
 
 from sg_agent.ledger import CallRecord
 from sg_agent.rows import Kind, Task
@@ -17,13 +19,16 @@ class PassageInput(TypedDict):
 
 
 class QuestionInput(TypedDict):
-    """Input of every graph. `guidance` given here is checked and used in place of the guide's (nothing is generated)."""
+    """Input of every graph. `given_guidance` is checked and used in place of the guide's (nothing is generated).
 
-    question: str
-    task: NotRequired[Task]
-    choices: NotRequired[list[str]]
-    context: NotRequired[list[PassageInput]]
-    guidance: NotRequired[str]
+    The channels are ephemeral: on a checkpointed thread no question inherits the passages of the one before.
+    """
+
+    question: Annotated[str, EphemeralValue]
+    task: NotRequired[Annotated[Task, EphemeralValue]]
+    choices: NotRequired[Annotated[list[str], EphemeralValue]]
+    context: NotRequired[Annotated[list[PassageInput], EphemeralValue]]
+    given_guidance: NotRequired[Annotated[str, EphemeralValue]]
 
 
 class Attempt(TypedDict):
@@ -39,7 +44,8 @@ class GraphOutput(TypedDict):
     """Output of every graph.
 
     `route` says how the question was answered and `reason` why; `guidance` is what the solver was shown, None when
-    nothing was; `answer` is the majority of the parsed attempts, None when none could be parsed.
+    nothing was; `answer` is the majority of the parsed attempts, None when none could be parsed; `prompts` maps each
+    phase to the id and hash of its template; `ledger` has a record for every model call.
     """
 
     answer: str | None
@@ -51,13 +57,31 @@ class GraphOutput(TypedDict):
     ledger: list[CallRecord]
 
 
+class Asked(TypedDict):
+    """The question and the settings of one run, as `route` resolved them. `row` is a `Row` as plain data."""
+
+    row: dict[str, Any]
+    kind: Kind
+    attempts: int
+    guide: dict[str, float | int]
+    solver: dict[str, float | int]
+
+
+class Draft(TypedDict):
+    """What the guide wrote, before the check. `number` counts from 1, 0 for guidance given with the question."""
+
+    text: str
+    truncated: bool
+    number: int
+
+
 class State(QuestionInput):
     """Inner state: the input, the output and what passes between the nodes."""
 
-    draft: NotRequired[str | None]
-    draft_finish: NotRequired[Finish]
-    drafts: NotRequired[int]
-    shown: NotRequired[str | None]
+    asked: NotRequired[Asked]
+    draft: NotRequired[Draft | None]
+    problem: NotRequired[str | None]
+    guidance: NotRequired[str | None]
     route: NotRequired[Route]
     reason: NotRequired[str]
     attempts: Annotated[list[Attempt], operator.add]
@@ -66,11 +90,23 @@ class State(QuestionInput):
     ledger: Annotated[list[CallRecord], operator.add]
 
 
+class SolveInput(TypedDict):
+    """What one attempt sees: `index` is part of it, so that n attempts never collapse into one cached answer."""
+
+    row: dict[str, Any]
+    guidance: str | None
+    phase: Literal["standard", "cot", "solver"]
+    index: int
+    settings: dict[str, float | int]
+
+
 @dataclass(frozen=True)
 class Settings:
     """Runtime context of every graph. None leaves a setting to the model's own default.
 
-    `attempts` above 1 asks the solver that many times (majority vote); `deadline_s` bounds one model call.
+    `attempts` above 1 asks the solver that many times (majority vote), at temperature 0.7 unless one is given; with a
+    `seed` attempt i is asked with seed + i. `temperature` and `max_tokens` are the solver's, the guide is asked at its
+    own temperature and for at most `guide_max_tokens`. `kind` overrides what the task takes.
     """
 
     attempts: int = 1
@@ -79,4 +115,3 @@ class Settings:
     seed: int | None = None
     max_tokens: int | None = None
     guide_max_tokens: int = 512
-    deadline_s: float | None = None

@@ -32,6 +32,11 @@ class Prompt:
     sha256: str
     template: jinja2.Template
 
+    @property
+    def stamp(self) -> str:
+        """What a result records of the prompt."""
+        return f"{self.id}@{self.sha256}"
+
     def render(self, row: Row, *, guidance: str | None = None, kind: Kind | None = None) -> list[BaseMessage]:
         """The messages for `row`. `guidance` is for the solver phase, `kind` for the guide phase.
 

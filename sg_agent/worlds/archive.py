@@ -12,9 +12,9 @@ OFFICES = {
     "herald": ("mentor", "rival"),
     "warden": ("rival", "friend"),
     "keeper": ("cousin", "mentor"),
-    "envoy": ("friend", "boss"),
-    "squire": ("boss", "cousin"),
-    "steward": ("doctor", "friend"),
+    "envoy": ("friend", "cousin"),
+    "squire": ("cousin", "rival"),
+    "steward": ("friend", "mentor"),
 }
 
 

@@ -13,11 +13,10 @@ from sg_agent.worlds.stock import number_lines
 
 NAMES = (
     "Ada", "Ben", "Cleo", "Dina", "Egon", "Fay", "Gus", "Hana", "Ivo", "Jana", "Kara", "Lora", "Mila", "Nils", "Olga",
-    "Pia", "Quin", "Rosa", "Sven", "Tomo", "Ugo", "Vera", "Walt", "Xena", "Yuri", "Zora", "Arno", "Bela", "Cato",
-    "Doro", "Elsa", "Finn", "Gita", "Hugo", "Inga", "Jost", "Kurt", "Lena", "Mona", "Noel",
+    "Pia", "Quin", "Rosa", "Sven", "Tomo", "Ugo", "Vera", "Walt", "Yuri",
 )  # fmt: skip
-RELATIONS = ("mentor", "rival", "cousin", "friend", "boss", "doctor")
-CARDS = 5
+RELATIONS = ("mentor", "rival", "cousin", "friend")
+CARDS = 4
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,47 @@
+"""The program `sg-agent`. Commands import what they need when they run, so that `--help` is quick.
+
+Exit codes: 0 done, 1 the run failed, 2 the user's input was wrong.
+"""
+
+from typing import Annotated
+
+import typer
+
+from sg_agent.cli import ask, demo, doctor, evaluate
+from sg_agent.cli.program import Program
+
+app = typer.Typer(
+    name="sg-agent",
+    cls=Program,
+    help="A small guide writes guidance, a frozen solver answers with it; measure what that brings.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("demo", help=demo.HELP)(demo.run)
+app.command("ask", help=ask.HELP)(ask.run)
+app.command("eval", help=evaluate.HELP)(evaluate.run)
+app.command("doctor", help=doctor.HELP)(doctor.run)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        typer.echo(f"sg-agent {metadata.version('sg-agent')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+def main() -> None:
+    """The console script."""
+    app()

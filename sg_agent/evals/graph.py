@@ -1,0 +1,135 @@
+"""The eval graph: the arms side by side on one question, a branch per arm.
+
+Input {row, arms}, output {results}: one plain record per arm. An arm that raises becomes an error record, never a
+wrong answer, and leaves the other arms alone; so does one that got by without a call that failed, because a fallback's
+answer is not the arm's. Stream with `stream_mode="updates"` to have each arm as it finishes.
+"""
+
+import operator
+import time
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypedDict
+
+from langgraph.graph import START, StateGraph
+from langgraph.runtime import Runtime
+
+from sg_agent.errors import RunError
+from sg_agent.evals.arms import Arm, Load
+from sg_agent.evals.scoring import Outcome, outcome, score
+from sg_agent.graphs.state import GraphOutput, Route, Settings
+from sg_agent.ledger import CallRecord
+from sg_agent.rows import Row
+
+if TYPE_CHECKING:
+    EvalGraph = StateGraph["EvalState", Settings, "EvalInput", "EvalOutput"]
+
+LONGEST_ERROR = 500
+
+
+class ArmResult(TypedDict):
+    """One arm's answer to one question, a line of results.jsonl. `latency_s` is the arm's time on the clock."""
+
+    id: str
+    arm: str
+    answer: str | None
+    correct: bool | None
+    f1: float | None
+    outcome: Outcome
+    error: str | None
+    route: Route | None
+    reason: str | None
+    guidance: str | None
+    attempts: list[str]
+    ledger: list[CallRecord]
+    latency_s: float
+    prompts: dict[str, str]
+
+
+class EvalInput(TypedDict):
+    """A row (as `Row.model_dump` gives it) and the names of the arms to run on it."""
+
+    row: dict[str, Any]
+    arms: list[str]
+
+
+class EvalOutput(TypedDict):
+    results: Annotated[list[ArmResult], operator.add]
+
+
+class EvalState(EvalInput, EvalOutput):
+    pass
+
+
+class Branch(Protocol):
+    """A node that runs one arm."""
+
+    def __call__(self, state: EvalState, *, runtime: Runtime[Settings]) -> Awaitable[EvalOutput]: ...
+
+
+def eval_graph(arms: Sequence[Arm], load: Load) -> "EvalGraph":
+    """The uncompiled graph of `arms`, their models loaded by `load`. Run it async, with Settings as its context."""
+    graph: EvalGraph = StateGraph(EvalState, Settings, input_schema=EvalInput, output_schema=EvalOutput)
+    for arm in arms:
+        graph.add_node(arm.name, _branch(arm, load))
+    graph.add_conditional_edges(START, lambda state: state["arms"], [arm.name for arm in arms])
+    return graph
+
+
+def _branch(arm: Arm, load: Load) -> Branch:
+    compiled = arm.graph(load).compile()
+
+    async def answer(state: EvalState, *, runtime: Runtime[Settings]) -> EvalOutput:
+        row = Row.model_validate(state["row"])
+        start = time.perf_counter()
+        try:
+            output = await compiled.ainvoke(arm.question(row), context=runtime.context)
+            result = answered(row, arm.name, output, time.perf_counter() - start)
+        except Exception as error:  # noqa: BLE001 - the boundary that turns a failed question into an error record
+            result = failed(row, arm.name, error, time.perf_counter() - start)
+        return {"results": [result]}
+
+    return answer
+
+
+def answered(row: Row, arm: str, output: GraphOutput | dict[str, Any], latency_s: float) -> ArmResult:
+    """The record of a question that an arm has answered, scored; an error record when one of its calls failed."""
+    if broken := next((call for call in output["ledger"] if call["error"]), None):
+        error = RunError(f"the {broken['role']} failed: {broken['error']}")
+        return {**failed(row, arm, error, latency_s), "ledger": output["ledger"]}
+    scored = score(output["answer"], row)
+    return {
+        "id": row.id,
+        "arm": arm,
+        "answer": output["answer"],
+        "correct": scored.correct,
+        "f1": scored.f1,
+        "outcome": outcome(output["answer"], scored),
+        "error": None,
+        "route": output["route"],
+        "reason": output["reason"],
+        "guidance": output["guidance"],
+        "attempts": [attempt["text"] for attempt in output["attempts"]],
+        "ledger": output["ledger"],
+        "latency_s": round(latency_s, 4),
+        "prompts": output["prompts"],
+    }
+
+
+def failed(row: Row, arm: str, error: Exception, latency_s: float) -> ArmResult:
+    """The record of a question that an arm could not answer: no score at all."""
+    return {
+        "id": row.id,
+        "arm": arm,
+        "answer": None,
+        "correct": None,
+        "f1": None,
+        "outcome": "error",
+        "error": f"{type(error).__name__}: {error}"[:LONGEST_ERROR],
+        "route": None,
+        "reason": None,
+        "guidance": None,
+        "attempts": [],
+        "ledger": [],
+        "latency_s": round(latency_s, 4),
+        "prompts": {},
+    }

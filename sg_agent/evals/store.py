@@ -1,0 +1,89 @@
+"""results.jsonl: every (question, arm) result ever finished, one line each, appended and flushed at once.
+
+A line torn by a kill is cut off when the file is opened again. Only one process may write at a time.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from sg_agent.errors import ConfigError, DataError
+from sg_agent.evals.graph import ArmResult
+
+if sys.platform != "win32":
+    import fcntl
+
+Key = tuple[str, str]
+
+
+class ResultStore:
+    """Open for reading and appending, as a context manager.
+
+    Raises ConfigError when another process has it open, DataError when a line other than the last is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.latest: dict[Key, ArmResult] = {}
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        with ExitStack() as on_error:
+            file = on_error.enter_context(self.path.open("a+b"))
+            self._lock(file)
+            self._read(file)
+            on_error.pop_all()
+        self._file = file
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._file
+        self._file.close()
+
+    def append(self, result: ArmResult) -> None:
+        """Write one result and flush it; from here on it survives a kill."""
+        assert self._file
+        self._file.write(json.dumps(result, ensure_ascii=False).encode() + b"\n")
+        self._file.flush()
+        self._keep(result)
+
+    def missing(self, row_id: str, arms: Sequence[str]) -> list[str]:
+        """The arms that have no result on this question yet, or only errors."""
+        return [arm for arm in arms if self._outcome(row_id, arm) in (None, "error")]
+
+    def results(self, arm: str, ids: list[str]) -> list[ArmResult]:
+        """What counts for `arm`: the newest good result of each question, the newest error where there is none."""
+        return [self.latest[row_id, arm] for row_id in ids if (row_id, arm) in self.latest]
+
+    def _outcome(self, row_id: str, arm: str) -> str | None:
+        kept = self.latest.get((row_id, arm))
+        return kept["outcome"] if kept else None
+
+    def _keep(self, result: ArmResult) -> None:
+        key = (result["id"], result["arm"])
+        if result["outcome"] != "error" or key not in self.latest or self.latest[key]["outcome"] == "error":
+            self.latest[key] = result
+
+    def _lock(self, file: BinaryIO) -> None:
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(f"another run is writing to {str(self.path)!r}; wait for it or use --out") from None
+
+    def _read(self, file: BinaryIO) -> None:
+        file.seek(0)
+        whole, _, torn = file.read().rpartition(b"\n")
+        for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
+            try:
+                self._keep(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise DataError(f"{self.path}:{number}: not a result: {error}; delete the line to continue") from error
+        if torn:
+            file.truncate(len(whole) + 1 if whole else 0)

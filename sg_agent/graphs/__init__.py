@@ -1,0 +1,8 @@
+"""The graphs: factories over your models that return an uncompiled LangGraph `StateGraph`."""
+
+from sg_agent.graphs.cot import cot
+from sg_agent.graphs.guided import guided
+from sg_agent.graphs.standard import standard
+from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings
+
+__all__ = ["GraphOutput", "QuestionInput", "Settings", "cot", "guided", "standard"]

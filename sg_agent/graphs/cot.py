@@ -1,0 +1,21 @@
+"""The `cot` graph: the solver thinks step by step, then answers.
+
+    START -> route -> solve (x n attempts) -> vote -> END
+"""
+
+from langgraph.types import CachePolicy
+
+from sg_agent.graphs.build import Graph, Timeout, direct_graph
+from sg_agent.graphs.nodes import Prompts
+from sg_agent.models import Model
+
+
+def cot(
+    solver: Model,
+    *,
+    prompts: Prompts | None = None,
+    cache_policy: CachePolicy | None = None,
+    timeout: Timeout = None,
+) -> Graph:
+    """The solver thinks step by step, then answers. Returns the uncompiled graph over a model or spec; arguments as in `guided`."""
+    return direct_graph("cot", solver, prompts, cache_policy, timeout)

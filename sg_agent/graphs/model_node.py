@@ -1,0 +1,88 @@
+"""A node that calls a model once: written as two plain functions around the call, run sync or async.
+
+LangGraph retries it on transient failures. A `timeout` works in async runs only: LangGraph cannot cancel a sync node.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import httpx
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.errors import NodeTimeoutError
+from langgraph.types import RetryPolicy
+
+from sg_agent.errors import SgAgentError
+from sg_agent.ledger import CallRecord, Role, call_record
+from sg_agent.prompts import Prompt
+
+TRANSIENT_STATUS = {408, 409, 425, 429}
+
+StateT = TypeVar("StateT")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A model call that a node wants made."""
+
+    prompt: Prompt
+    messages: list[BaseMessage]
+    settings: dict[str, Any]
+    attempt: int | None = None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A call that was answered, with its ledger record."""
+
+    call: Call
+    reply: AIMessage
+    record: CallRecord
+
+
+@dataclass(frozen=True)
+class ModelNode(Generic[StateT]):
+    """`prepare` makes the call from the node's input, `conclude` the state update from the reply."""
+
+    role: Role
+    model: BaseChatModel
+    prepare: Callable[[StateT], Call]
+    conclude: Callable[[StateT, Answered], dict[str, Any]]
+
+    def as_runnable(self) -> RunnableLambda[StateT, dict[str, Any]]:
+        """The node as LangGraph takes it."""
+        return RunnableLambda(self._invoke, self._ainvoke, name=self.role)
+
+    def _invoke(self, state: StateT, config: RunnableConfig) -> dict[str, Any]:
+        call, start = self.prepare(state), time.perf_counter()
+        reply = self.model.invoke(call.messages, config, **call.settings)
+        return self._update(state, call, reply, time.perf_counter() - start)
+
+    async def _ainvoke(self, state: StateT, config: RunnableConfig) -> dict[str, Any]:
+        call, start = self.prepare(state), time.perf_counter()
+        reply = await self.model.ainvoke(call.messages, config, **call.settings)
+        return self._update(state, call, reply, time.perf_counter() - start)
+
+    def _update(self, state: StateT, call: Call, reply: AIMessage, latency_s: float) -> dict[str, Any]:
+        record = call_record(self.role, self.model, reply, latency_s=latency_s, attempt=call.attempt)
+        return {"ledger": [record], **self.conclude(state, Answered(call, reply, record))}
+
+
+def transient(error: BaseException | None) -> bool:
+    """Whether asking again may help: connection faults, timeouts, 408, 409, 425, 429 and 5xx, at any depth of cause."""
+    while error is not None:
+        if isinstance(error, SgAgentError):
+            return False
+        if isinstance(error, ConnectionError | TimeoutError | httpx.TransportError | NodeTimeoutError):
+            return True
+        status = getattr(error, "status_code", None)
+        if isinstance(status, int):
+            return status in TRANSIENT_STATUS or status >= 500
+        error = error.__cause__
+    return False
+
+
+RETRY = RetryPolicy(max_attempts=3, retry_on=transient)

@@ -1,0 +1,198 @@
+"""The nodes: route, guide, check, solve, vote. Each takes state and returns a partial update."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.errors import NodeError
+from langgraph.runtime import Runtime
+from langgraph.types import Command, Overwrite, Send
+
+from sg_agent.answers import parse_answer, vote_key
+from sg_agent.checks import check_guidance, clean_guidance
+from sg_agent.errors import ConfigError, DataError, RunError, UserError
+from sg_agent.graphs.model_node import Answered, Call, ModelNode
+from sg_agent.graphs.state import Asked, Attempt, Draft, Finish, Settings, SolveInput, State
+from sg_agent.ledger import failed_call
+from sg_agent.prompts import Phase, load_prompt
+from sg_agent.rows import Row, parse_row
+
+DRAFTS = 2
+VOTE_TEMPERATURE = 0.7
+
+Prompts = Mapping[Phase, str | Path]
+SolverPhase = Literal["standard", "cot", "solver"]
+Update = dict[str, Any]
+
+
+def route(state: State, runtime: Runtime[Settings]) -> Update:
+    """Check the question and resolve the run's settings, before anything is paid for; forget an earlier question."""
+    given = state.get("given_guidance")
+    return {
+        "asked": _asked(state, runtime.context or Settings()),
+        "draft": None if given is None else Draft(text=given, truncated=False, number=0),
+        "problem": None,
+        "guidance": None,
+        "route": "direct",
+        "reason": "the arm asks the solver directly",
+        "attempts": Overwrite([]),
+        "prompts": Overwrite({}),
+        "ledger": Overwrite([]),
+    }
+
+
+def _asked(state: State, settings: Settings) -> Asked:
+    if settings.attempts < 1:
+        raise ConfigError(f"attempts must be at least 1, not {settings.attempts}")
+    if not state["question"].strip():
+        raise DataError("the question is empty")
+    fields = {name: state.get(name) for name in ("task", "choices", "context")}
+    row = parse_row({"id": "asked", "answer": "unknown", "question": state["question"], **fields}, "question")
+    sampled = VOTE_TEMPERATURE if settings.attempts > 1 and settings.temperature is None else settings.temperature
+    solver = {"temperature": sampled, "max_tokens": settings.max_tokens, "seed": settings.seed}
+    return {
+        "row": row.model_dump(exclude_none=True),
+        "kind": settings.kind or row.kind,
+        "attempts": settings.attempts,
+        "guide": {"max_tokens": settings.guide_max_tokens},
+        "solver": {name: value for name, value in solver.items() if value is not None},
+    }
+
+
+def guide_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[State]:
+    """Write a draft; the second time, say what was wrong with the first."""
+
+    def prepare(state: State) -> Call:
+        row = Row.model_validate(state["asked"]["row"])
+        prompt = load_prompt("guide", row.task, prompts.get("guide"))
+        messages = prompt.render(row, kind=state["asked"]["kind"])
+        if draft := state["draft"]:
+            messages += [AIMessage(draft["text"] or "(empty)"), HumanMessage(f"{state['problem']}. Write it again.")]
+        return Call(prompt, messages, dict(state["asked"]["guide"]))
+
+    def conclude(state: State, answered: Answered) -> Update:
+        number = state["draft"]["number"] + 1 if state["draft"] else 1
+        truncated = finish_of(answered.reply) == "length"
+        return {
+            "draft": Draft(text=answered.reply.text, truncated=truncated, number=number),
+            "prompts": {"guide": answered.call.prompt.stamp},
+        }
+
+    return ModelNode("guide", model, prepare, conclude)
+
+
+def guide_failed(model: BaseChatModel) -> Callable[[State, NodeError], Command[str]]:
+    """A guide that cannot answer never stops the question: it goes to the solver directly. User errors do stop it."""
+
+    def handle(state: State, error: NodeError) -> Command[str]:
+        if isinstance(error.error, UserError):
+            raise error.error
+        reason = f"the guide failed: {type(error.error).__name__}: {error.error}"
+        update = {"route": "direct", "reason": reason, "ledger": [failed_call("guide", model, error.error)]}
+        return Command(update=update, goto=solve_directly(state))
+
+    return handle
+
+
+def check(state: State) -> Update:
+    """The quality gate: only cleaned guidance of the right form becomes `guidance`."""
+    draft = state["draft"]
+    assert draft
+    text = clean_guidance(draft["text"])
+    problem = check_guidance(text, state["asked"]["kind"], truncated=draft["truncated"])
+    if problem is None:
+        source = f"draft {draft['number']} of the guide" if draft["number"] else "given with the question"
+        return {"guidance": text, "problem": None, "route": "guided", "reason": f"guidance passed the check ({source})"}
+    return {"problem": problem, "reason": f"guidance was not usable: {problem}"}
+
+
+def after_route(state: State) -> Literal["guide", "check"]:
+    """Given guidance needs no guide."""
+    return "check" if state["draft"] else "guide"
+
+
+def after_check(state: State) -> Literal["guide"] | list[Send]:
+    """On to the solver, or back to the guide once."""
+    if state["guidance"] is not None:
+        return attempts(state, "solver")
+    return "guide" if state["draft"] and 0 < state["draft"]["number"] < DRAFTS else solve_directly(state)
+
+
+def solve_directly(state: State) -> list[Send]:
+    """Ask the solver without guidance: its own chain of thought is the best it can do alone."""
+    return attempts(state, "cot")
+
+
+def attempts(state: State, phase: SolverPhase) -> list[Send]:
+    """A Send per attempt."""
+    asked = state["asked"]
+    seed = asked["solver"].get("seed")
+    return [
+        Send(
+            "solve",
+            SolveInput(
+                row=asked["row"],
+                guidance=state["guidance"] if phase == "solver" else None,
+                phase=phase,
+                index=index,
+                settings=asked["solver"] if seed is None else {**asked["solver"], "seed": seed + index},
+            ),
+        )
+        for index in range(asked["attempts"])
+    ]
+
+
+def solve_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[SolveInput]:
+    """One attempt of the solver, its answer parsed."""
+
+    def prepare(state: SolveInput) -> Call:
+        row = Row.model_validate(state["row"])
+        prompt = load_prompt(state["phase"], row.task, prompts.get(state["phase"]))
+        messages = prompt.render(row, guidance=state["guidance"])
+        return Call(prompt, messages, dict(state["settings"]), state["index"])
+
+    def conclude(state: SolveInput, answered: Answered) -> Update:
+        text = answered.reply.text
+        answer = parse_answer(text, state["row"]["task"], state["row"].get("choices"))
+        attempt = Attempt(index=state["index"], text=text, answer=answer, finish=finish_of(answered.reply))
+        return {"attempts": [attempt], "prompts": {state["phase"]: answered.call.prompt.stamp}}
+
+    return ModelNode("solver", model, prepare, conclude)
+
+
+def solve_failed(model: BaseChatModel) -> Callable[[SolveInput, NodeError], Command[str]]:
+    """A failed attempt is an error record beside the others; `vote` raises when there are no others."""
+
+    def handle(state: SolveInput, error: NodeError) -> Command[str]:
+        if isinstance(error.error, UserError):
+            raise error.error
+        record = failed_call("solver", model, error.error, attempt=state["index"])
+        text = f"{type(error.error).__name__}: {error.error}"
+        attempt = Attempt(index=state["index"], text=text, answer=None, finish="error")
+        return Command(update={"attempts": [attempt], "ledger": [record]}, goto="vote")
+
+    return handle
+
+
+def vote(state: State) -> Update:
+    """The majority of the parsed answers, the earliest of equals. Raises RunError when every attempt failed."""
+    tried = sorted(state["attempts"], key=lambda attempt: attempt["index"])
+    if all(attempt["finish"] == "error" for attempt in tried):
+        raise RunError(f"the solver failed: {tried[-1]['text']}")
+    task = state["asked"]["row"]["task"]
+    answers = [attempt["answer"] for attempt in tried if attempt["answer"] is not None]
+    votes = Counter(vote_key(answer, task) for answer in answers)
+    return {"answer": max(answers, key=lambda answer: votes[vote_key(answer, task)], default=None)}
+
+
+def finish_of(reply: AIMessage) -> Finish:
+    """How the model ended, in one vocabulary for all providers."""
+    metadata = reply.response_metadata
+    reason = str(metadata.get("finish_reason") or metadata.get("stop_reason") or "stop").lower()
+    if reason in ("length", "max_tokens", "max_output_tokens"):
+        return "length"
+    refused = reason in ("refusal", "content_filter", "safety") or reply.additional_kwargs.get("refusal")
+    return "refusal" if refused else "stop"

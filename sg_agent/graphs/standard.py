@@ -1,0 +1,21 @@
+"""The `standard` graph: the solver answers at once.
+
+    START -> route -> solve (x n attempts) -> vote -> END
+"""
+
+from langgraph.types import CachePolicy
+
+from sg_agent.graphs.build import Graph, Timeout, direct_graph
+from sg_agent.graphs.nodes import Prompts
+from sg_agent.models import Model
+
+
+def standard(
+    solver: Model,
+    *,
+    prompts: Prompts | None = None,
+    cache_policy: CachePolicy | None = None,
+    timeout: Timeout = None,
+) -> Graph:
+    """The solver answers at once. Returns the uncompiled graph over a model or spec; arguments as in `guided`."""
+    return direct_graph("standard", solver, prompts, cache_policy, timeout)

@@ -1,0 +1,122 @@
+"""A chat model that says what it is told to: for tests of your own graphs, offline and instant."""
+
+import asyncio
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import Field, PrivateAttr
+
+
+class ScriptedReply(NamedTuple):
+    """A reply that did not simply stop."""
+
+    text: str
+    finish: str = "stop"
+
+
+Scripted = str | ScriptedReply | Exception
+
+
+class ScriptedModel(BaseChatModel):
+    """Answers from `replies`: a list in the order of the calls, or a function of the messages. An exception is raised.
+
+    `calls` holds the messages of every call so far. A call beyond the list fails. `latency_s` delays every call.
+    Tokens are counted as words.
+    """
+
+    replies: Sequence[Scripted] | Callable[[list[BaseMessage]], Scripted]
+    latency_s: float = Field(default=0.0, ge=0)
+    model: str = "scripted"
+
+    _calls: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+
+    @property
+    def calls(self) -> list[list[BaseMessage]]:
+        """The messages of every call, in order."""
+        return self._calls
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def _reply(self, messages: list[BaseMessage]) -> AIMessage:
+        with self._lock:
+            self._calls.append(messages)
+            call = len(self._calls)
+        if callable(self.replies):
+            reply = self.replies(messages)
+        elif call <= len(self.replies):
+            reply = self.replies[call - 1]
+        else:
+            raise AssertionError(f"call {call} of a model scripted for {len(self.replies)}")
+        if isinstance(reply, Exception):
+            raise reply
+        text, finish = reply if isinstance(reply, ScriptedReply) else (reply, "stop")
+        read, written = sum(len(message.text.split()) for message in messages), len(text.split())
+        return AIMessage(
+            content=text,
+            usage_metadata=UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written),
+            response_metadata={"finish_reason": finish, "model_name": self.model, "model_provider": "scripted"},
+        )
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
+        **kwargs: Any,  # noqa: ARG002 - LangChain's signature
+    ) -> ChatResult:
+        time.sleep(self.latency_s)
+        return ChatResult(generations=[ChatGeneration(message=self._reply(messages))])
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
+        **kwargs: Any,  # noqa: ARG002 - LangChain's signature
+    ) -> ChatResult:
+        await asyncio.sleep(self.latency_s)
+        return ChatResult(generations=[ChatGeneration(message=self._reply(messages))])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
+        **kwargs: Any,  # noqa: ARG002 - LangChain's signature
+    ) -> Iterator[ChatGenerationChunk]:
+        time.sleep(self.latency_s)
+        yield from _chunks(self._reply(messages))
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
+        **kwargs: Any,  # noqa: ARG002 - LangChain's signature
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        await asyncio.sleep(self.latency_s)
+        for chunk in _chunks(self._reply(messages)):
+            yield chunk
+
+
+def _chunks(reply: AIMessage) -> Iterator[ChatGenerationChunk]:
+    for word in re.findall(r"\s*\S+|\s+$", reply.text):
+        yield ChatGenerationChunk(message=AIMessageChunk(content=word))
+    last = AIMessageChunk(
+        content="",
+        usage_metadata=reply.usage_metadata,
+        response_metadata=reply.response_metadata,
+        chunk_position="last",
+    )
+    yield ChatGenerationChunk(message=last)
