@@ -1,6 +1,6 @@
 """Start-up time: `import sg_agent` and `sg-agent --help`, best of five fresh processes each.
 
-    python benchmarks/startup.py [--json]
+python benchmarks/startup.py [--json]
 """
 
 import json

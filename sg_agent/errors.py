@@ -1,12 +1,12 @@
 """Every exception the package raises on purpose.
 
-    SgAgentError
-    |-- UserError            the user's input is wrong: the CLI prints it in one line and exits with 2
-    |   |-- ConfigError      a setting, flag or template (also a ValueError)
-    |   |-- DataError        a row of a file (also a ValueError)
-    |   |-- ModelError       a model spec, weights or adapter that cannot be used (also a ValueError)
-    |   `-- MissingExtra     an optional dependency is not installed (also an ImportError)
-    `-- RunError             a run failed: exit code 1 (also a RuntimeError)
+SgAgentError
+|-- UserError            the user's input is wrong: the CLI prints it in one line and exits with 2
+|   |-- ConfigError      a setting, flag or template (also a ValueError)
+|   |-- DataError        a row of a file (also a ValueError)
+|   |-- ModelError       a model spec, weights or adapter that cannot be used (also a ValueError)
+|   `-- MissingExtra     an optional dependency is not installed (also an ImportError)
+`-- RunError             a run failed: exit code 1 (also a RuntimeError)
 """
 
 __all__ = ["ConfigError", "DataError", "MissingExtra", "ModelError", "RunError", "SgAgentError", "UserError"]

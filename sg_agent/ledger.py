@@ -4,20 +4,20 @@ An unknown price is None and stays None in every sum it enters. Models that run 
 """
 
 from collections.abc import Iterable
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 
 Role = Literal["guide", "solver", "teacher", "judge"]
-IN_PROCESS = {"local", "scripted"}
+IN_PROCESS = {"local", "scriptedmodel"}
 
 
 class CallRecord(TypedDict):
     """One model call. Plain data, so that any checkpointer can store it.
 
-    `cached` is True when the reply came from LangChain's model cache. A node that LangGraph's own cache answers is
-    not run: its earlier record comes back as it was.
+    `cached` is True when the reply came from LangChain's model cache or LangGraph's node cache: it cost nothing. `run`
+    is there while a graph runs and names the run that made the call.
     """
 
     role: Role
@@ -30,10 +30,17 @@ class CallRecord(TypedDict):
     latency_s: float
     cached: bool
     error: str | None
+    run: NotRequired[str]
 
 
 def call_record(
-    role: Role, model: BaseChatModel, reply: AIMessage, *, latency_s: float, attempt: int | None = None
+    role: Role,
+    model: BaseChatModel,
+    reply: AIMessage,
+    *,
+    latency_s: float,
+    attempt: int | None = None,
+    run: str | None = None,
 ) -> CallRecord:
     """The record of a call that was answered."""
     usage = reply.usage_metadata
@@ -41,7 +48,7 @@ def call_record(
     cached = details.get("cache_read", 0)
     provider, name = provider_and_name(model)
     name = str(reply.response_metadata.get("model_name") or name)
-    return {
+    record: CallRecord = {
         "role": role,
         "model": f"{provider}:{name}",
         "attempt": attempt,
@@ -53,6 +60,15 @@ def call_record(
         "cached": bool(usage and usage.get("total_cost") == 0),
         "error": None,
     }
+    return record if run is None else {**record, "run": run}
+
+
+def as_paid_by(run: str, record: CallRecord) -> CallRecord:
+    """`record` as the ledger of `run` shows it: cached and free when another run made the call."""
+    mine = record.copy()
+    if mine.pop("run", run) == run:
+        return mine
+    return {**mine, "cached": True, "cost_usd": 0.0, "latency_s": 0.0}
 
 
 def failed_call(role: Role, model: BaseChatModel, error: BaseException, *, attempt: int | None = None) -> CallRecord:

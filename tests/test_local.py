@@ -253,6 +253,7 @@ def test_an_abandoned_stream_leaves_the_batch(model: LocalChatModel) -> None:
     with held_after(model, 12) as hold:
         stream = model.stream("hello")
         next(stream)
+        assert hold.reached.wait(30)
         stream.close()  # type: ignore[attr-defined]  # a generator, though LangChain declares an iterator
         hold.go.set()
         model.invoke("hi", max_tokens=1)

@@ -1,6 +1,6 @@
 """What all graphs share: the state, and the end of the way — solve (n attempts) -> vote -> END."""
 
-import pickle
+import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -11,14 +11,16 @@ from langgraph.types import CachePolicy, TimeoutPolicy
 from sg_agent.graphs.model_node import RETRY
 from sg_agent.graphs.nodes import Prompts, SolverPhase, attempts, route, solve_failed, solve_node, vote
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, State
-from sg_agent.ledger import provider_and_name
-from sg_agent.models import Model, load_model
+from sg_agent.models import Model, load_model, model_name
+from sg_agent.prompts import Phase, load_prompt
 
 Graph: TypeAlias = StateGraph[State, Settings, QuestionInput, GraphOutput]
 Timeout: TypeAlias = TimeoutPolicy | float | None
 
 
-def solver_graph(solver: Model, prompts: Prompts | None, cache_policy: CachePolicy | None, timeout: Timeout) -> Graph:
+def solver_graph(
+    solver: Model, prompts: Prompts | None, cache_policy: CachePolicy[Any] | None, timeout: Timeout
+) -> Graph:
     """START -> route, and solve -> vote -> END: what lies between is the arm's own."""
     model = load_model(solver)
     graph: Graph = StateGraph(State, Settings, input_schema=QuestionInput, output_schema=GraphOutput)
@@ -39,7 +41,7 @@ def solver_graph(solver: Model, prompts: Prompts | None, cache_policy: CachePoli
 
 
 def direct_graph(
-    phase: SolverPhase, solver: Model, prompts: Prompts | None, cache_policy: CachePolicy | None, timeout: Timeout
+    phase: SolverPhase, solver: Model, prompts: Prompts | None, cache_policy: CachePolicy[Any] | None, timeout: Timeout
 ) -> Graph:
     """START -> route -> solve (x n attempts) -> vote -> END, the solver asked with the prompt of `phase`."""
     graph = solver_graph(solver, prompts, cache_policy, timeout)
@@ -48,15 +50,21 @@ def direct_graph(
 
 
 def cached(
-    policy: CachePolicy | None, model: BaseChatModel, prompts: Prompts | None
+    policy: CachePolicy[Any] | None, model: BaseChatModel, prompts: Prompts | None
 ) -> CachePolicy[Callable[..., bytes]] | None:
-    """`policy` with a key that tells models and prompts apart; LangGraph's own hashes the node's input alone."""
+    """`policy` with a key of all that decides the reply: model, prompt, question, settings and attempt.
+
+    LangGraph's own key is the pickled input of the node, which knows neither model nor prompt.
+    """
     if policy is None:
         return None
-    owner = (provider_and_name(model), sorted((phase, str(path)) for phase, path in (prompts or {}).items()))
+    owner = [model_name(model), model._get_ls_params()]  # noqa: SLF001 - LangChain's only common way to ask
 
     def key(state: dict[str, Any]) -> bytes:
-        seen = {name: state.get(name) for name in ("asked", "draft", "row", "guidance", "phase", "index", "settings")}
-        return pickle.dumps((owner, seen))
+        seen = {**state.get("asked", {}), **state}  # the guide's input is the whole state, the solver's its own
+        phase: Phase = seen.get("phase", "guide")
+        stamp = load_prompt(phase, seen["row"]["task"], (prompts or {}).get(phase)).stamp
+        names = ["row", "guidance", "index", "settings"] if phase != "guide" else ["row", "kind", "guide", "draft"]
+        return json.dumps([owner, phase, stamp, {name: seen[name] for name in names}], sort_keys=True).encode()
 
     return CachePolicy(key_func=key, ttl=policy.ttl)

@@ -1,7 +1,9 @@
 """The `cot` graph: the solver thinks step by step, then answers.
 
-    START -> route -> solve (x n attempts) -> vote -> END
+START -> route -> solve (x n attempts) -> vote -> END
 """
+
+from typing import Any
 
 from langgraph.types import CachePolicy
 
@@ -14,7 +16,7 @@ def cot(
     solver: Model,
     *,
     prompts: Prompts | None = None,
-    cache_policy: CachePolicy | None = None,
+    cache_policy: CachePolicy[Any] | None = None,
     timeout: Timeout = None,
 ) -> Graph:
     """The solver thinks step by step, then answers. Returns the uncompiled graph over a model or spec; arguments as in `guided`."""

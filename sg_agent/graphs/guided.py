@@ -1,10 +1,12 @@
 """The `guided` graph: a guide writes guidance, a gate checks it, a frozen solver answers with it.
 
-    START -> route -+-> guide -> check -+-> solve (x n attempts) -> vote -> END
-                    |     `- failed ----+ (directly, by chain of thought)
-                    |             `- invalid twice -+
-                    `- guidance given -> check
+START -> route -+-> guide -> check -+-> solve (x n attempts) -> vote -> END
+                |     `- failed ----+ (directly, by chain of thought)
+                |             `- invalid twice -+
+                `- guidance given -> check
 """
+
+from typing import Any
 
 from langgraph.types import CachePolicy
 
@@ -19,7 +21,7 @@ def guided(
     solver: Model,
     *,
     prompts: Prompts | None = None,
-    cache_policy: CachePolicy | None = None,
+    cache_policy: CachePolicy[Any] | None = None,
     timeout: Timeout = None,
 ) -> Graph:
     """The uncompiled graph over two models or specs; compile it with the checkpointer, cache and store of your choice.

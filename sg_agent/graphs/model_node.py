@@ -31,6 +31,7 @@ class Call:
     prompt: Prompt
     messages: list[BaseMessage]
     settings: dict[str, Any]
+    run: str
     attempt: int | None = None
 
 
@@ -67,7 +68,7 @@ class ModelNode(Generic[StateT]):
         return self._update(state, call, reply, time.perf_counter() - start)
 
     def _update(self, state: StateT, call: Call, reply: AIMessage, latency_s: float) -> dict[str, Any]:
-        record = call_record(self.role, self.model, reply, latency_s=latency_s, attempt=call.attempt)
+        record = call_record(self.role, self.model, reply, latency_s=latency_s, attempt=call.attempt, run=call.run)
         return {"ledger": [record], **self.conclude(state, Answered(call, reply, record))}
 
 
@@ -78,11 +79,17 @@ def transient(error: BaseException | None) -> bool:
             return False
         if isinstance(error, ConnectionError | TimeoutError | httpx.TransportError | NodeTimeoutError):
             return True
-        status = getattr(error, "status_code", None)
-        if isinstance(status, int):
+        if (status := _status(error)) is not None:
             return status in TRANSIENT_STATUS or status >= 500
         error = error.__cause__
     return False
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status that an error carries, wherever its client library puts it."""
+    places = (error, getattr(error, "response", None))
+    found = (getattr(place, name, None) for place in places for name in ("status_code", "code"))
+    return next((status for status in found if isinstance(status, int) and 100 <= status < 600), None)
 
 
 RETRY = RetryPolicy(max_attempts=3, retry_on=transient)

@@ -1,5 +1,6 @@
 """The nodes: route, guide, check, solve, vote. Each takes state and returns a partial update."""
 
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from sg_agent.checks import check_guidance, clean_guidance
 from sg_agent.errors import ConfigError, DataError, RunError, UserError
 from sg_agent.graphs.model_node import Answered, Call, ModelNode
 from sg_agent.graphs.state import Asked, Attempt, Draft, Finish, Settings, SolveInput, State
-from sg_agent.ledger import failed_call
+from sg_agent.ledger import as_paid_by, failed_call
 from sg_agent.prompts import Phase, load_prompt
 from sg_agent.rows import Row, parse_row
 
@@ -47,13 +48,14 @@ def route(state: State, runtime: Runtime[Settings]) -> Update:
 def _asked(state: State, settings: Settings) -> Asked:
     if settings.attempts < 1:
         raise ConfigError(f"attempts must be at least 1, not {settings.attempts}")
-    if not state["question"].strip():
+    if not str(state.get("question") or "").strip():
         raise DataError("the question is empty")
     fields = {name: state.get(name) for name in ("task", "choices", "context")}
     row = parse_row({"id": "asked", "answer": "unknown", "question": state["question"], **fields}, "question")
     sampled = VOTE_TEMPERATURE if settings.attempts > 1 and settings.temperature is None else settings.temperature
     solver = {"temperature": sampled, "max_tokens": settings.max_tokens, "seed": settings.seed}
     return {
+        "run": uuid.uuid4().hex,
         "row": row.model_dump(exclude_none=True),
         "kind": settings.kind or row.kind,
         "attempts": settings.attempts,
@@ -71,7 +73,7 @@ def guide_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[State]:
         messages = prompt.render(row, kind=state["asked"]["kind"])
         if draft := state["draft"]:
             messages += [AIMessage(draft["text"] or "(empty)"), HumanMessage(f"{state['problem']}. Write it again.")]
-        return Call(prompt, messages, dict(state["asked"]["guide"]))
+        return Call(prompt, messages, dict(state["asked"]["guide"]), state["asked"]["run"])
 
     def conclude(state: State, answered: Answered) -> Update:
         number = state["draft"]["number"] + 1 if state["draft"] else 1
@@ -102,11 +104,17 @@ def check(state: State) -> Update:
     draft = state["draft"]
     assert draft
     text = clean_guidance(draft["text"])
-    problem = check_guidance(text, state["asked"]["kind"], truncated=draft["truncated"])
+    asked = state["asked"]
+    problem = check_guidance(text, asked["kind"], _shown(asked["row"]), truncated=draft["truncated"])
     if problem is None:
         source = f"draft {draft['number']} of the guide" if draft["number"] else "given with the question"
         return {"guidance": text, "problem": None, "route": "guided", "reason": f"guidance passed the check ({source})"}
     return {"problem": problem, "reason": f"guidance was not usable: {problem}"}
+
+
+def _shown(row: dict[str, Any]) -> str:
+    """The text whose numbers a plan may repeat. Choices are left out: to name one is to answer."""
+    return "\n".join([row["question"], *(passage["text"] for passage in row.get("context", []))])
 
 
 def after_route(state: State) -> Literal["guide", "check"]:
@@ -134,6 +142,7 @@ def attempts(state: State, phase: SolverPhase) -> list[Send]:
         Send(
             "solve",
             SolveInput(
+                run=asked["run"],
                 row=asked["row"],
                 guidance=state["guidance"] if phase == "solver" else None,
                 phase=phase,
@@ -152,7 +161,7 @@ def solve_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[SolveInput]:
         row = Row.model_validate(state["row"])
         prompt = load_prompt(state["phase"], row.task, prompts.get(state["phase"]))
         messages = prompt.render(row, guidance=state["guidance"])
-        return Call(prompt, messages, dict(state["settings"]), state["index"])
+        return Call(prompt, messages, dict(state["settings"]), state["run"], state["index"])
 
     def conclude(state: SolveInput, answered: Answered) -> Update:
         text = answered.reply.text
@@ -178,14 +187,20 @@ def solve_failed(model: BaseChatModel) -> Callable[[SolveInput, NodeError], Comm
 
 
 def vote(state: State) -> Update:
-    """The majority of the parsed answers, the earliest of equals. Raises RunError when every attempt failed."""
+    """The majority of the parsed answers, the earliest of equals. Raises RunError when every attempt failed.
+
+    The ledger is complete here: what came from a cache is marked, since nobody paid for it in this run.
+    """
     tried = sorted(state["attempts"], key=lambda attempt: attempt["index"])
     if all(attempt["finish"] == "error" for attempt in tried):
         raise RunError(f"the solver failed: {tried[-1]['text']}")
     task = state["asked"]["row"]["task"]
     answers = [attempt["answer"] for attempt in tried if attempt["answer"] is not None]
     votes = Counter(vote_key(answer, task) for answer in answers)
-    return {"answer": max(answers, key=lambda answer: votes[vote_key(answer, task)], default=None)}
+    return {
+        "answer": max(answers, key=lambda answer: votes[vote_key(answer, task)], default=None),
+        "ledger": Overwrite([as_paid_by(state["asked"]["run"], record) for record in state["ledger"]]),
+    }
 
 
 def finish_of(reply: AIMessage) -> Finish:

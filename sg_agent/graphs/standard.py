@@ -1,7 +1,9 @@
 """The `standard` graph: the solver answers at once.
 
-    START -> route -> solve (x n attempts) -> vote -> END
+START -> route -> solve (x n attempts) -> vote -> END
 """
+
+from typing import Any
 
 from langgraph.types import CachePolicy
 
@@ -14,7 +16,7 @@ def standard(
     solver: Model,
     *,
     prompts: Prompts | None = None,
-    cache_policy: CachePolicy | None = None,
+    cache_policy: CachePolicy[Any] | None = None,
     timeout: Timeout = None,
 ) -> Graph:
     """The solver answers at once. Returns the uncompiled graph over a model or spec; arguments as in `guided`."""

@@ -58,8 +58,12 @@ class GraphOutput(TypedDict):
 
 
 class Asked(TypedDict):
-    """The question and the settings of one run, as `route` resolved them. `row` is a `Row` as plain data."""
+    """The question and the settings of one run, as `route` resolved them. `row` is a `Row` as plain data.
 
+    `run` names the run, to tell a model call it made from one that a cache remembers.
+    """
+
+    run: str
     row: dict[str, Any]
     kind: Kind
     attempts: int
@@ -93,6 +97,7 @@ class State(QuestionInput):
 class SolveInput(TypedDict):
     """What one attempt sees: `index` is part of it, so that n attempts never collapse into one cached answer."""
 
+    run: str
     row: dict[str, Any]
     guidance: str | None
     phase: Literal["standard", "cot", "solver"]

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row
 from sg_agent.worlds import passages, questions, row_text, split_of
-from sg_agent.worlds.general import Example, record_example, stock_example
+from sg_agent.worlds.general import DRILL, Example, record_example, stock_example
 
 SPECIALS = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
 WORDS_AND_DIGITS = r" ?\d| ?\p{L}+| ?[^\s\p{L}\d]+|\s+(?!\S)|\s+"
@@ -23,19 +23,16 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-DRILL_SYSTEM = "Complete the facts from the passages."
 IGNORED = -100
 
 
 def messages(example: Example) -> list[dict[str, str]]:
     """The exchange as chat messages, the prompt rendered by the same templates that the graphs use."""
-    row = Row(
-        id="0", question=example.question, answer="?", task=example.task, context=passages(example.cards) or None
-    )
+    row = Row(id="0", question=example.question, answer="?", task=example.task, context=passages(example.cards) or None)
     phase = {"direct": "standard", "cot": "cot", "follow": "solver", "guide": "guide", "drill": "cot"}[example.way]
     prompt = load_prompt(phase, example.task)  # type: ignore[arg-type]
     system, user = prompt.render(row, guidance=example.guidance, kind=row.kind)
-    instruction = DRILL_SYSTEM if example.way == "drill" else str(system.content)
+    instruction = DRILL if example.way == "drill" else str(system.content)
     return [
         {"role": "system", "content": instruction},
         {"role": "user", "content": str(user.content)},
@@ -48,7 +45,7 @@ def examples(seed: int, index: int, *, n: int, drill: float) -> Iterator[Example
     rng = random.Random(f"pretrain/{seed}/{index}")
     made = 0
     while made < n:
-        example = stock_example(rng) if made % 2 else record_example(rng, drill=drill)
+        example = stock_example(rng, drill=drill) if made % 2 else record_example(rng, drill=drill)
         shown = Row(id="0", question=example.question, answer="?", context=passages(example.cards) or None)
         if split_of(row_text(shown)) == "train":
             yield example
@@ -97,7 +94,7 @@ class MicroBatches(Dataset[dict[str, torch.Tensor]]):
     """Item i is half of the batch of step i // 2: its shorter examples, then its longer ones, padded.
 
     A step sees the whole mixture (batches of one kind of example alone slow the look-ups down several times), and the
-    two halves keep padding low. The drill makes up 70% of the records examples at first and 10% later.
+    two halves keep padding low. Until `drill_until` (a share of the run) all is drill, later a quarter is.
     """
 
     def __init__(
@@ -114,7 +111,7 @@ class MicroBatches(Dataset[dict[str, torch.Tensor]]):
         return self._step(index // 2)[index % 2]
 
     def _make_step(self, step: int) -> list[dict[str, torch.Tensor]]:
-        drill = 0.7 if step < self.drill_until * self.steps else 0.1
+        drill = 1.0 if step < self.drill_until * self.steps else 0.25
         made = examples(self.seed, step, n=self.batch_size, drill=drill)
         encoded = sorted((encode(self.tokenizer, example) for example in made), key=lambda pair: len(pair[0]))
         half = self.batch_size // 2

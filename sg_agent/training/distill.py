@@ -145,7 +145,9 @@ def _claim(out: Path, recipe: Recipe) -> None:
     resolved = recipe.model_dump()
     if path.exists():
         before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        changed = [f"{key}: {before.get(key)!r} -> {resolved[key]!r}" for key in resolved if before.get(key) != resolved[key]]
+        changed = [
+            f"{key}: {before.get(key)!r} -> {resolved[key]!r}" for key in resolved if before.get(key) != resolved[key]
+        ]
         if changed:
             raise ConfigError(f"{out} holds a run of another recipe ({'; '.join(changed)}); name another --out")
     out.mkdir(parents=True, exist_ok=True)
@@ -162,9 +164,16 @@ def fingerprint(directory: str | Path) -> str:
 
 def _write_passport(adapter: Path, base: str, recipe: Recipe, rows: list[Row]) -> None:
     """What the adapter was made from: base weights, prompts, data and recipe."""
-    prompts = {prompt.id: prompt.sha256 for prompt in (load_prompt("guide", task) for task in {row.task for row in rows})}
+    prompts = {
+        prompt.id: prompt.sha256 for prompt in (load_prompt("guide", task) for task in {row.task for row in rows})
+    }
     data = hashlib.sha256("\n".join(row.model_dump_json() for row in rows).encode()).hexdigest()
-    passport = {"base_sha256": fingerprint(base), "prompts": prompts, "data_sha256": data, "recipe": recipe.model_dump()}
+    passport = {
+        "base_sha256": fingerprint(base),
+        "prompts": prompts,
+        "data_sha256": data,
+        "recipe": recipe.model_dump(),
+    }
     (adapter / "passport.json").write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
 
 

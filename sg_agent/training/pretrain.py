@@ -3,14 +3,15 @@
     python -m sg_agent.training.pretrain --out runs/base                 # about an hour on two cores; resumes by itself
     python -m sg_agent.training.pretrain --out runs/base --install       # and put the result into the package
 
-A 4-layer Llama. Matrices are trained by Muon, embeddings and norms by AdamW: at this size Muon learns the look-ups in
-a third of AdamW's steps. Nothing here knows the target worlds' house rules or offices.
+A 4-layer Llama. The first sixth of the run is the look-up drill alone: a model that can look facts up learns all else
+quickly, one that cannot learns nothing for long. A learning rate above 1e-3 keeps the look-ups from coming.
+Nothing here knows the target worlds' house rules or offices.
 """
 
 import json
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -22,7 +23,6 @@ from sg_agent.training.corpus import MicroBatches, train_tokenizer
 
 EMBEDDED_BASE = Path(__file__).parent.parent / "embedded" / "base"
 WIDTH, LAYERS, HEADS = 160, 4, 4
-MATRIX_LR, OTHER_LR = 0.02, 3e-3
 
 
 def build_model(tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
@@ -43,35 +43,6 @@ def build_model(tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
     )
 
 
-class MuonAdamW(torch.optim.Optimizer):
-    """Muon for the 2-D weights inside the layers, AdamW for all others, as one optimizer to Trainer and scheduler."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        named = list(model.named_parameters())
-        matrices = [p for name, p in named if p.ndim == 2 and "layers." in name]
-        others = [p for name, p in named if not (p.ndim == 2 and "layers." in name)]
-        self.parts: tuple[torch.optim.Optimizer, ...] = (
-            torch.optim.Muon(matrices, lr=MATRIX_LR, weight_decay=0.0),
-            torch.optim.AdamW(others, lr=OTHER_LR, betas=(0.9, 0.95), weight_decay=0.0),
-        )
-        super().__init__([{"params": matrices}, {"params": others}], {})
-        self.param_groups = [group for part in self.parts for group in part.param_groups]
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        assert closure is None
-        for part in self.parts:
-            part.step()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"parts": [part.state_dict() for part in self.parts]}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        for part, state in zip(self.parts, state_dict["parts"], strict=True):
-            part.load_state_dict(state)
-        self.param_groups = [group for part in self.parts for group in part.param_groups]
-
-
 def first(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     """Collator for a dataset whose items are whole batches already."""
     return items[0]
@@ -84,12 +55,16 @@ def pretrain(out: Path, *, steps: int, batch_size: int, seed: int) -> Path:
     torch.manual_seed(seed)
     model = build_model(tokenizer)
     model.set_attn_implementation("eager")  # twice as fast as SDPA here: short sequences, no GPU
-    optimizer = MuonAdamW(model)
     arguments = TrainingArguments(
         output_dir=str(out),
         max_steps=steps,
         per_device_train_batch_size=1,
         gradient_accumulation_steps=2,
+        learning_rate=1e-3,
+        adam_beta2=0.95,
+        lr_scheduler_type="warmup_stable_decay",
+        warmup_steps=100,
+        lr_scheduler_kwargs={"num_decay_steps": int(0.4 * steps)},
         bf16=True,
         use_cpu=True,
         seed=seed,
@@ -101,11 +76,8 @@ def pretrain(out: Path, *, steps: int, batch_size: int, seed: int) -> Path:
         train_sampling_strategy="sequential",
         remove_unused_columns=False,
     )
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / 100) * min(1.0, max(0.01, (steps - step) / (0.4 * steps)))
-    )
-    data = MicroBatches(tokenizer, steps=steps, batch_size=batch_size, seed=seed, drill_until=0.3)
-    trainer = Trainer(model, arguments, data_collator=first, train_dataset=data, optimizers=(optimizer, scheduler))
+    data = MicroBatches(tokenizer, steps=steps, batch_size=batch_size, seed=seed, drill_until=1 / 6)
+    trainer = Trainer(model, arguments, data_collator=first, train_dataset=data)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)) if out.exists() else None)
     return save(model, tokenizer, out / "base", {"steps": steps, "batch_size": batch_size, "seed": seed})
 
@@ -114,7 +86,9 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Path,
     """Weights in bfloat16, tokenizer, and a passport: how it was made and the prompts it was trained on."""
     model.to(torch.bfloat16).save_pretrained(out)  # type: ignore[arg-type]
     tokenizer.save_pretrained(out)
-    prompts = [load_prompt(phase, task) for phase in ("guide", "solver", "standard", "cot") for task in ("math", "multihop_qa")]
+    prompts = [
+        load_prompt(phase, task) for phase in ("guide", "solver", "standard", "cot") for task in ("math", "multihop_qa")
+    ]
     passport = {
         "made_by": "python -m sg_agent.training.pretrain",
         **settings,
@@ -127,7 +101,7 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Path,
 
 def main(
     out: Annotated[Path, typer.Option(help="run directory; an interrupted run in it is continued")],
-    steps: int = 8000,
+    steps: int = 4800,
     batch_size: int = 64,
     seed: int = 0,
     install: Annotated[bool, typer.Option(help="copy the finished base into the package")] = False,

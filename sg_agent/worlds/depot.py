@@ -1,4 +1,4 @@
-"""The `depot` world: stock problems under house rules that the question never states (SGFT's shape, guidance is a plan).
+"""The `depot` world: stock problems under house rules that no question states (SGFT's shape, guidance is a plan).
 
 House rules: a crate holds 12; a member gets 2 free on every purchase; the night shift sends out half of the stock;
 an audit sets 5 aside; on market day the stock doubles. Whoever has not learned them reads the words at face value.
@@ -16,26 +16,26 @@ MEMBER_FREE, CRATE_SIZE, AUDIT_SIZE = 2, 12, 5
 def _crates(rng: random.Random, day: str, item: str) -> Event:
     n = rng.randint(2, 6)
     step = Step("multiply and add", day, CRATE_SIZE)
-    return Event(day, f"On {day} {n} crates of {item} {rng.choice(stock.ARRIVED)}.", n, (step,), "crate")
+    return Event(day, f"{day} {n} crates of {item} {rng.choice(stock.ARRIVED)}.", n, (step,), "crate")
 
 
 def _member(rng: random.Random, day: str, item: str) -> Event:
     n = rng.randint(2, 25)
     steps = (Step("subtract", day), Step("subtract constant", constant=MEMBER_FREE))
-    return Event(day, f"On {day} a member bought {n} {item}.", n, steps, "member")
+    return Event(day, f"{day} {n} {item} went to a member.", n, steps, "member")
 
 
-def _night_shift(rng: random.Random, day: str, item: str) -> Event:
-    return Event(day, f"On {day} the night shift handled the {item}.", 0, (Step("halve", day),), "night shift")
+def _night_shift(_: random.Random, day: str, item: str) -> Event:
+    return Event(day, f"{day} the night shift handled the {item}.", 0, (Step("halve", day),), "night shift")
 
 
-def _audit(rng: random.Random, day: str, item: str) -> Event:
+def _audit(_: random.Random, day: str, item: str) -> Event:
     step = Step("subtract constant", constant=AUDIT_SIZE)
-    return Event(day, f"On {day} there was an audit of the {item}.", 0, (step,), "audit")
+    return Event(day, f"{day} there was an audit of the {item}.", 0, (step,), "audit")
 
 
-def _market(rng: random.Random, day: str, item: str) -> Event:
-    return Event(day, f"On {day} it was market day for the {item}.", 0, (Step("double", day),), "market day")
+def _market(_: random.Random, day: str, item: str) -> Event:
+    return Event(day, f"{day} it was market day for the {item}.", 0, (Step("double", day),), "market day")
 
 
 HOUSE_RULES: tuple[Callable[[random.Random, str, str], Event], ...] = (_crates, _member, _night_shift, _audit, _market)

@@ -9,13 +9,15 @@ from the passages) trains the skill that all four ways share on passages.
 
 import random
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from sg_agent.worlds import records, stock
 from sg_agent.worlds.records import Card, Fact, Record
-from sg_agent.worlds.stock import Event, Problem, Step, number_lines
+from sg_agent.worlds.stock import Event, Problem, Step
 
 Way = Literal["direct", "cot", "follow", "guide", "drill"]
+DRILL = "Repeat the facts in another order."
 WAYS: tuple[Way, ...] = ("direct", "cot", "follow", "guide")
 
 SCENERY = (
@@ -37,7 +39,10 @@ class Example:
     reply: str
 
 
-def stock_example(rng: random.Random) -> Example:
+def stock_example(rng: random.Random, *, drill: float) -> Example:
+    """A stock exchange; with probability `drill` it is the look-up drill instead."""
+    if rng.random() < drill:
+        return stock_drill(rng)
     problem = stock.general_problem(rng)
     question = problem.question
     if rng.random() < 0.3:
@@ -79,7 +84,7 @@ def record_example(rng: random.Random, *, drill: float) -> Example:
     """A records exchange; with probability `drill` it is the look-up drill instead."""
     record = records.general_record(rng)
     if rng.random() < drill:
-        return drill_example(rng, record.cards[: rng.randint(1, len(record.cards))])
+        return record_drill(rng)
     way, guidance = rng.choice(WAYS), None
     match way:
         case "direct":
@@ -95,16 +100,25 @@ def record_example(rng: random.Random, *, drill: float) -> Example:
     return Example(way, "multihop_qa", record.question, record.cards, guidance, reply)
 
 
-def drill_example(rng: random.Random, cards: tuple[Card, ...]) -> Example:
-    """Up to 8 facts to complete from the cards; few cards make it easy, so that look-up is learned from easy to hard."""
+def record_drill(rng: random.Random) -> Example:
+    """Every fact of 1-4 cards again, in another order: look-up by person and relation, from easy to hard."""
+    cards = records.general_record(rng).cards
+    cards = cards[: rng.randint(1, len(cards))]
     facts = [fact for card in cards for fact in card.facts]
-    asked = rng.sample(facts, min(8, len(facts)))
-    question = "\n".join(f"{fact.person} {fact.relation}" for fact in asked)
-    return Example("drill", "multihop_qa", question, cards, None, number_lines([str(fact) for fact in asked]))
+    rng.shuffle(facts)
+    return Example("drill", "multihop_qa", DRILL, cards, None, " ".join(map(str, facts)))
+
+
+def stock_drill(rng: random.Random) -> Example:
+    """Every event of a problem again, in another order: look-up of number and item by day."""
+    problem = stock.general_problem(rng)
+    told = list(problem.sentences)
+    rng.shuffle(told)
+    return Example("drill", "math", problem.question, (), None, " ".join(told))
 
 
 def _other_path(rng: random.Random, record: Record) -> Record:
     """The same cards under a made-up path of facts."""
     people = rng.sample(records.NAMES, rng.randint(2, 4))
-    path = tuple(Fact(a, rng.choice(records.RELATIONS), b) for a, b in zip(people, people[1:], strict=False))
+    path = tuple(Fact(a, rng.choice(records.RELATIONS), b) for a, b in pairwise(people))
     return Record(record.cards, record.asked, path)

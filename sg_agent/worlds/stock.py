@@ -23,7 +23,16 @@ BUYERS = ("man", "woman", "farmer", "teacher", "guest", "child")
 
 LARGEST = 199
 
-Op = Literal["add", "subtract", "multiply and add", "multiply and subtract", "double", "halve", "add constant", "subtract constant"]
+Op = Literal[
+    "add",
+    "subtract",
+    "multiply and add",
+    "multiply and subtract",
+    "double",
+    "halve",
+    "add constant",
+    "subtract constant",
+]
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Problem:
-    """A stock problem. `events` are in the order of the week, `noise` happens to another item; `sentences` tell both."""
+    """A stock problem. `events` are in the order of the week, `noise` is another item's; `sentences` tell both."""
 
     item: str
     start: int
@@ -161,23 +170,25 @@ def general_event(rng: random.Random, day: str, item: str) -> Event:
     kind = rng.choice(("add", "subtract", "buy", "boxes in", "boxes out", "double", "halve"))
     match kind:
         case "add":
-            return Event(day, f"On {day} {n} {item} {rng.choice(ARRIVED)}.", n, (Step("add", day),))
+            return Event(day, f"{day} {n} {item} {rng.choice(ARRIVED)}.", n, (Step("add", day),))
         case "subtract":
-            return Event(day, f"On {day} {n} {item} {rng.choice(LEFT)}.", n, (Step("subtract", day),))
+            return Event(day, f"{day} {n} {item} {rng.choice(LEFT)}.", n, (Step("subtract", day),))
         case "buy":
-            return Event(day, f"On {day} a {rng.choice(BUYERS)} bought {n} {item}.", n, (Step("subtract", day),))
+            return Event(day, f"{day} {n} {item} went to a {rng.choice(BUYERS)}.", n, (Step("subtract", day),))
         case "boxes in" | "boxes out":
             boxes, size = rng.randint(2, 6), rng.randint(3, 12)
             verb, op = (rng.choice(ARRIVED), "add") if kind == "boxes in" else (rng.choice(LEFT), "subtract")
             step = Step("multiply and add" if op == "add" else "multiply and subtract", day, size)
-            return Event(day, f"On {day} {boxes} boxes of {size} {item} {verb}.", boxes, (step,))
+            return Event(day, f"{day} {boxes} boxes of {size} {item} {verb}.", boxes, (step,))
         case "double":
-            return Event(day, f"On {day} the {item} were doubled.", 0, (Step("double", day),))
+            return Event(day, f"{day} the {item} doubled.", 0, (Step("double", day),))
         case _:
-            return Event(day, f"On {day} half of the {item} {rng.choice(LEFT)}.", 0, (Step("halve", day),))
+            return Event(day, f"{day} half the {item} {rng.choice(LEFT)}.", 0, (Step("halve", day),))
 
 
-def tell(rng: random.Random, place: str, item: str, start: int, events: Sequence[Event], *, distractors: int) -> Problem:
+def tell(
+    rng: random.Random, place: str, item: str, start: int, events: Sequence[Event], *, distractors: int
+) -> Problem:
     """Tell `events` out of order, mixed with the stock and `distractors` events of another item on other days."""
     other = rng.choice([name for name in ITEMS if name != item])
     free = [day for day in DAYS if day not in {event.day for event in events}]

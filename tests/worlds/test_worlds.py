@@ -30,7 +30,7 @@ def test_splits_are_disjoint_whatever_the_seed(world: str) -> None:
 
 
 def test_an_unknown_world_is_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match="'warehouse'.*depot"):
+    with pytest.raises(ConfigError, match=r"'warehouse'.*depot"):
         questions("warehouse", "test")
 
 
@@ -74,7 +74,7 @@ def carry_out(plan: str, question: str) -> int:
 
 
 def number_of(question: str, day: str) -> int:
-    return int(re.search(rf"On {day} \D*?(\d+)", question)[1])  # type: ignore[index]
+    return int(re.search(rf"{day} (\d+)", question)[1])  # type: ignore[index]
 
 
 def test_archive_questions_name_an_office_and_cards_never_do() -> None:
