@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 
 def best_of(command: list[str], *, n: int = 5) -> float:
@@ -23,7 +24,7 @@ def main() -> None:
     python = best_of([sys.executable, "-c", "pass"])
     result = {
         "import_s": round(best_of([sys.executable, "-c", "import sg_agent"]) - python, 3),
-        "help_s": round(best_of([sys.executable, "-m", "sg_agent.cli", "--help"]), 3),
+        "help_s": round(best_of([str(Path(sys.executable).with_name("sg-agent")), "--help"]), 3),
     }
     if "--json" in sys.argv:
         print(json.dumps(result))

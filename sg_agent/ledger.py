@@ -4,13 +4,16 @@ An unknown price is None and stays None in every sum it enters. Models that run 
 """
 
 from collections.abc import Iterable
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
+from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 Role = Literal["guide", "solver", "teacher", "judge"]
 IN_PROCESS = {"local", "scriptedmodel"}
+CUSTOM = "openai-compatible"
 
 
 class CallRecord(TypedDict):
@@ -44,8 +47,7 @@ def call_record(
 ) -> CallRecord:
     """The record of a call that was answered."""
     usage = reply.usage_metadata
-    details = usage.get("input_token_details", {}) if usage else {}
-    cached = details.get("cache_read", 0)
+    cached = bool(usage and usage.get("total_cost") == 0)
     provider, name = provider_and_name(model)
     name = str(reply.response_metadata.get("model_name") or name)
     record: CallRecord = {
@@ -54,10 +56,10 @@ def call_record(
         "attempt": attempt,
         "input_tokens": usage["input_tokens"] if usage else 0,
         "output_tokens": usage["output_tokens"] if usage else 0,
-        "cached_tokens": cached,
-        "cost_usd": _cost(provider, name, usage["input_tokens"], usage["output_tokens"], cached) if usage else None,
+        "cached_tokens": _tokens_from_cache(usage),
+        "cost_usd": 0.0 if cached or provider in IN_PROCESS else _cost(model, provider, name, usage),
         "latency_s": round(latency_s, 4),
-        "cached": bool(usage and usage.get("total_cost") == 0),
+        "cached": cached,
         "error": None,
     }
     return record if run is None else {**record, "run": run}
@@ -90,25 +92,34 @@ def failed_call(role: Role, model: BaseChatModel, error: BaseException, *, attem
 
 def provider_and_name(model: BaseChatModel) -> tuple[str, str]:
     """A model's provider and name as LangChain reports them to tracers. A custom server is a provider of its own."""
-    params = model._get_ls_params()  # noqa: SLF001 - LangChain's only common way to ask
+    params = model._get_ls_params()
     provider = str(params.get("ls_provider", "unknown"))
     base_url = getattr(model, "openai_api_base", None)
     if provider == "openai" and base_url and "api.openai.com" not in base_url:
-        provider = "openai-compatible"
+        provider = CUSTOM
     return provider, str(params.get("ls_model_name") or type(model).__name__)
 
 
-def _cost(provider: str, name: str, input_tokens: int, output_tokens: int, cached_tokens: int) -> float | None:
-    """US dollars by genai-prices' shipped table; None when it does not know the model."""
-    if provider in IN_PROCESS:
-        return 0.0
+def _cost(model: BaseChatModel, provider: str, name: str, usage: UsageMetadata | None) -> float | None:
+    """US dollars by genai-prices' shipped table, which knows some servers by their address; None when it does not."""
+    if usage is None:
+        return None
     from genai_prices import Usage, calc_price
 
-    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached_tokens)
+    read = _tokens_from_cache(usage)
+    used = Usage(input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"], cache_read_tokens=read)
     try:
-        return float(calc_price(usage, model_ref=name, provider_id=provider).total_price)
-    except LookupError:
+        if provider == CUSTOM:
+            price = calc_price(used, model_ref=name, provider_api_url=str(getattr(model, "openai_api_base", "")))
+        else:
+            price = calc_price(used, model_ref=name, provider_id=provider)
+    except (LookupError, ValueError):
         return None
+    return float(price.total_price)
+
+
+def _tokens_from_cache(usage: UsageMetadata | None) -> int:
+    return (usage.get("input_token_details", {}).get("cache_read") or 0) if usage else 0
 
 
 def total_cost(records: Iterable[CallRecord]) -> float | None:

@@ -27,7 +27,7 @@ def solver_graph(
     graph.add_node("route", route)
     graph.add_node(
         "solve",
-        solve_node(model, prompts or {}).as_runnable(),
+        solve_node(model, prompts or {}),
         retry_policy=RETRY,
         cache_policy=cached(cache_policy, model, prompts),
         error_handler=solve_failed(model),
@@ -58,7 +58,7 @@ def cached(
     """
     if policy is None:
         return None
-    owner = [model_name(model), model._get_ls_params()]  # noqa: SLF001 - LangChain's only common way to ask
+    owner = [model_name(model), model._get_ls_params()]
 
     def key(state: dict[str, Any]) -> bytes:
         seen = {**state.get("asked", {}), **state}  # the guide's input is the whole state, the solver's its own

@@ -19,5 +19,5 @@ def cot(
     cache_policy: CachePolicy[Any] | None = None,
     timeout: Timeout = None,
 ) -> Graph:
-    """The solver thinks step by step, then answers. Returns the uncompiled graph over a model or spec; arguments as in `guided`."""
+    """The uncompiled graph over a model or spec, in which the solver thinks first; arguments as in `guided`."""
     return direct_graph("cot", solver, prompts, cache_policy, timeout)

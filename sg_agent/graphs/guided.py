@@ -35,7 +35,7 @@ def guided(
     model = load_model(guide)
     graph.add_node(
         "guide",
-        guide_node(model, prompts or {}).as_runnable(),
+        guide_node(model, prompts or {}),
         retry_policy=RETRY,
         cache_policy=cached(cache_policy, model, prompts),
         error_handler=guide_failed(model),

@@ -6,12 +6,12 @@ LangGraph retries it on transient failures. A `timeout` works in async runs only
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import NodeTimeoutError
 from langgraph.types import RetryPolicy
 
@@ -44,28 +44,27 @@ class Answered:
     record: CallRecord
 
 
-@dataclass(frozen=True)
-class ModelNode(Generic[StateT]):
-    """`prepare` makes the call from the node's input, `conclude` the state update from the reply."""
+@dataclass(frozen=True, eq=False)
+class ModelNode(Runnable[StateT, dict[str, Any]]):
+    """`prepare` makes the call from the node's input, `conclude` the state update from the reply.
+
+    A Runnable of its own, since LangChain's RunnableLambda inspects signatures on every call.
+    """
 
     role: Role
     model: BaseChatModel
     prepare: Callable[[StateT], Call]
     conclude: Callable[[StateT, Answered], dict[str, Any]]
 
-    def as_runnable(self) -> RunnableLambda[StateT, dict[str, Any]]:
-        """The node as LangGraph takes it."""
-        return RunnableLambda(self._invoke, self._ainvoke, name=self.role)
-
-    def _invoke(self, state: StateT, config: RunnableConfig) -> dict[str, Any]:
-        call, start = self.prepare(state), time.perf_counter()
+    def invoke(self, input: StateT, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002, ARG002 - LangChain's signature
+        call, start = self.prepare(input), time.perf_counter()
         reply = self.model.invoke(call.messages, config, **call.settings)
-        return self._update(state, call, reply, time.perf_counter() - start)
+        return self._update(input, call, reply, time.perf_counter() - start)
 
-    async def _ainvoke(self, state: StateT, config: RunnableConfig) -> dict[str, Any]:
-        call, start = self.prepare(state), time.perf_counter()
+    async def ainvoke(self, input: StateT, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002, ARG002 - LangChain's signature
+        call, start = self.prepare(input), time.perf_counter()
         reply = await self.model.ainvoke(call.messages, config, **call.settings)
-        return self._update(state, call, reply, time.perf_counter() - start)
+        return self._update(input, call, reply, time.perf_counter() - start)
 
     def _update(self, state: StateT, call: Call, reply: AIMessage, latency_s: float) -> dict[str, Any]:
         record = call_record(self.role, self.model, reply, latency_s=latency_s, attempt=call.attempt, run=call.run)

@@ -2,9 +2,10 @@
 
 import operator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired
 
 from langgraph.channels import EphemeralValue
+from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from sg_agent.ledger import CallRecord
 from sg_agent.rows import Kind, Task

@@ -12,25 +12,26 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from sg_agent.prompts import load_prompt
+from sg_agent.prompts import Phase, load_prompt
 from sg_agent.rows import Row
 from sg_agent.worlds import passages, questions, row_text, split_of
-from sg_agent.worlds.general import DRILL, Example, record_example, stock_example
+from sg_agent.worlds.general import DRILL, Example, Way, record_example, stock_example
 
-SPECIALS = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
+PAD, END = "<|pad|>", "<|end|>"
+SPECIALS = (PAD, END, "<|system|>", "<|user|>", "<|assistant|>")
 WORDS_AND_DIGITS = r" ?\d| ?\p{L}+| ?[^\s\p{L}\d]+|\s+(?!\S)|\s+"
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 IGNORED = -100
+PHASES: dict[Way, Phase] = {"direct": "standard", "cot": "cot", "follow": "solver", "guide": "guide", "drill": "cot"}
 
 
 def messages(example: Example) -> list[dict[str, str]]:
     """The exchange as chat messages, the prompt rendered by the same templates that the graphs use."""
     row = Row(id="0", question=example.question, answer="?", task=example.task, context=passages(example.cards) or None)
-    phase = {"direct": "standard", "cot": "cot", "follow": "solver", "guide": "guide", "drill": "cot"}[example.way]
-    prompt = load_prompt(phase, example.task)  # type: ignore[arg-type]
+    prompt = load_prompt(PHASES[example.way], example.task)
     system, user = prompt.render(row, guidance=example.guidance, kind=row.kind)
     instruction = DRILL if example.way == "drill" else str(system.content)
     return [
@@ -75,7 +76,11 @@ def train_tokenizer(*, n: int = 4000, vocab_size: int = 4096) -> PreTrainedToken
     )
     tokenizer.train_from_iterator(texts, trainer)
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<|pad|>", eos_token="<|end|>", padding_side="left", model_max_length=1024
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        padding_side="left",
+        model_max_length=1024,
     )
     fast.chat_template = CHAT_TEMPLATE
     return fast
@@ -86,7 +91,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> tuple[list[i
     *prompt, reply = messages(example)
     head = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
     head_ids = tokenizer(head, add_special_tokens=False)["input_ids"]
-    reply_ids = tokenizer(reply["content"] + "<|end|>", add_special_tokens=False)["input_ids"]
+    reply_ids = tokenizer(reply["content"] + END, add_special_tokens=False)["input_ids"]
     return head_ids + reply_ids, [IGNORED] * len(head_ids) + reply_ids
 
 
@@ -94,7 +99,7 @@ class MicroBatches(Dataset[dict[str, torch.Tensor]]):
     """Item i is half of the batch of step i // 2: its shorter examples, then its longer ones, padded.
 
     A step sees the whole mixture (batches of one kind of example alone slow the look-ups down several times), and the
-    two halves keep padding low. Until `drill_until` (a share of the run) all is drill, later a quarter is.
+    two halves keep padding low. Until `drill_until` (a share of the run) all is drill, later a third is.
     """
 
     def __init__(
@@ -111,7 +116,7 @@ class MicroBatches(Dataset[dict[str, torch.Tensor]]):
         return self._step(index // 2)[index % 2]
 
     def _make_step(self, step: int) -> list[dict[str, torch.Tensor]]:
-        drill = 1.0 if step < self.drill_until * self.steps else 0.25
+        drill = 1.0 if step < self.drill_until * self.steps else 0.35
         made = examples(self.seed, step, n=self.batch_size, drill=drill)
         encoded = sorted((encode(self.tokenizer, example) for example in made), key=lambda pair: len(pair[0]))
         half = self.batch_size // 2

@@ -13,7 +13,7 @@ import os
 import shutil
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 import yaml
@@ -47,6 +47,7 @@ class Recipe(BaseModel):
     learning_rate: float
     batch_size: PositiveInt
     epochs: float
+    attention: Literal["sdpa", "eager"] = "sdpa"
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -102,7 +103,7 @@ def distill(recipe: Recipe, out: Path) -> Path:
     _claim(out, recipe)
     base = local_path(recipe.base)
     trainer = SFTTrainer(
-        AutoModelForCausalLM.from_pretrained(base, dtype="float32"),
+        AutoModelForCausalLM.from_pretrained(base, dtype="float32", attn_implementation=recipe.attention),
         SFTConfig(
             output_dir=str(out),
             num_train_epochs=recipe.epochs,
@@ -129,6 +130,7 @@ def distill(recipe: Recipe, out: Path) -> Path:
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)))
     adapter = out / "adapter"
+    trainer.model.peft_config["default"].base_model_name_or_path = recipe.base  # not a path of this machine
     trainer.save_model(str(adapter))
     _write_passport(adapter, base, recipe, rows)
     _round_trip(trainer.model, f"local:{base}@{adapter}", rows[:: max(1, len(rows) // ROUND_TRIP_PROMPTS)])

@@ -3,7 +3,7 @@
     python -m sg_agent.training.pretrain --out runs/base                 # about an hour on two cores; resumes by itself
     python -m sg_agent.training.pretrain --out runs/base --install       # and put the result into the package
 
-A 4-layer Llama. The first sixth of the run is the look-up drill alone: a model that can look facts up learns all else
+A 4-layer Llama. The first 2/9 of the run are the look-up drill alone: a model that can look facts up learns all else
 quickly, one that cannot learns nothing for long. A learning rate above 1e-3 keeps the look-ups from coming.
 Nothing here knows the target worlds' house rules or offices.
 """
@@ -15,10 +15,10 @@ from typing import Annotated
 
 import torch
 import typer
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, Trainer, TrainingArguments
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from sg_agent.prompts import load_prompt
+from sg_agent.prompts import Phase, load_prompt
 from sg_agent.training.corpus import MicroBatches, train_tokenizer
 
 EMBEDDED_BASE = Path(__file__).parent.parent / "embedded" / "base"
@@ -51,7 +51,7 @@ def first(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
 def pretrain(out: Path, *, steps: int, batch_size: int, seed: int) -> Path:
     """Train, or continue, in `out`. Returns the directory of the finished model with its tokenizer and passport."""
     torch.set_flush_denormal(True)
-    tokenizer = train_tokenizer()
+    tokenizer = _tokenizer(out / "tokenizer")
     torch.manual_seed(seed)
     model = build_model(tokenizer)
     model.set_attn_implementation("eager")  # twice as fast as SDPA here: short sequences, no GPU
@@ -76,10 +76,17 @@ def pretrain(out: Path, *, steps: int, batch_size: int, seed: int) -> Path:
         train_sampling_strategy="sequential",
         remove_unused_columns=False,
     )
-    data = MicroBatches(tokenizer, steps=steps, batch_size=batch_size, seed=seed, drill_until=1 / 6)
+    data = MicroBatches(tokenizer, steps=steps, batch_size=batch_size, seed=seed, drill_until=2 / 9)
     trainer = Trainer(model, arguments, data_collator=first, train_dataset=data)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)) if out.exists() else None)
     return save(model, tokenizer, out / "base", {"steps": steps, "batch_size": batch_size, "seed": seed})
+
+
+def _tokenizer(path: Path) -> PreTrainedTokenizerBase:
+    """The run's own tokenizer: a resumed run must not train another one."""
+    if not path.exists():
+        train_tokenizer().save_pretrained(path)
+    return PreTrainedTokenizerFast.from_pretrained(path)
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Path, settings: dict[str, int]) -> Path:
@@ -101,7 +108,7 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Path,
 
 def main(
     out: Annotated[Path, typer.Option(help="run directory; an interrupted run in it is continued")],
-    steps: int = 4800,
+    steps: int = 3600,
     batch_size: int = 64,
     seed: int = 0,
     install: Annotated[bool, typer.Option(help="copy the finished base into the package")] = False,

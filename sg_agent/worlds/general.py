@@ -8,6 +8,7 @@ from the passages) trains the skill that all four ways share on passages.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -101,12 +102,30 @@ def record_example(rng: random.Random, *, drill: float) -> Example:
 
 
 def record_drill(rng: random.Random) -> Example:
-    """Every fact of 1-4 cards again, in another order: look-up by person and relation, from easy to hard."""
-    cards = records.general_record(rng).cards
-    cards = cards[: rng.randint(1, len(cards))]
+    """Every fact of some cards again, in another order: look-up by person and relation, from easy to hard.
+
+    A third of the drills are cards as the world has them, where the relation alone often finds the fact; in a third all
+    facts share one relation, so that the person alone does; in a third all people share two relations: both are needed.
+    """
+    match rng.choice(("world", "person", "both")):
+        case "world":
+            cards = records.general_record(rng).cards
+            cards = cards[: rng.randint(1, len(cards))]
+        case "person":
+            cards = _cards(rng, rng.sample(records.NAMES, rng.randint(2, 6)), rng.sample(records.RELATIONS, 1))
+        case _:
+            cards = _cards(rng, rng.sample(records.NAMES, rng.randint(2, 4)), rng.sample(records.RELATIONS, 2))
     facts = [fact for card in cards for fact in card.facts]
     rng.shuffle(facts)
     return Example("drill", "multihop_qa", DRILL, cards, None, " ".join(map(str, facts)))
+
+
+def _cards(rng: random.Random, people: Sequence[str], relations: Sequence[str]) -> tuple[Card, ...]:
+    """A card per person with a fact per relation."""
+    return tuple(
+        Card(person, tuple(Fact(person, relation, rng.choice(records.NAMES)) for relation in relations))
+        for person in people
+    )
 
 
 def stock_drill(rng: random.Random) -> Example:

@@ -1,0 +1,81 @@
+"""What a model call used and cost: nothing in this process, a price where one is known, else None."""
+
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from sg_agent import ScriptedModel
+from sg_agent.ledger import as_paid_by, call_record, failed_call, total_cost
+
+KEY = SecretStr("none")
+SCRIPTED = ScriptedModel(replies=[])
+
+
+def reply(*, cached: int = 0) -> AIMessage:
+    usage = UsageMetadata(
+        input_tokens=1000,
+        output_tokens=100,
+        total_tokens=1100,
+        input_token_details=InputTokenDetails(cache_read=cached),
+    )
+    return AIMessage("7", usage_metadata=usage)
+
+
+def test_a_model_of_this_process_costs_nothing() -> None:
+    record = call_record("solver", SCRIPTED, reply(), latency_s=0.5, attempt=2)
+    assert (record["cost_usd"], record["input_tokens"], record["output_tokens"], record["attempt"]) == (
+        0.0,
+        1000,
+        100,
+        2,
+    )
+
+
+def test_a_known_model_is_priced_and_cached_tokens_are_cheaper() -> None:
+    model = ChatOpenAI(model="gpt-4.1-mini", api_key=KEY)
+    full = call_record("solver", model, reply(), latency_s=1)["cost_usd"]
+    assert full == pytest.approx(1000 * 0.4e-6 + 100 * 1.6e-6)
+    record = call_record("solver", model, reply(cached=800), latency_s=1)
+    assert record["cached_tokens"] == 800
+    assert record["cost_usd"] is not None
+    assert full is not None
+    assert record["cost_usd"] < full
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ChatOpenAI(model="no-such-model", api_key=KEY),
+        ChatOpenAI(model="gpt-4.1-mini", api_key=KEY, base_url="http://127.0.0.1:8000/v1"),
+    ],
+)
+def test_an_unknown_price_is_none_and_stays_none_in_a_sum(model: ChatOpenAI) -> None:
+    unknown = call_record("solver", model, reply(), latency_s=1)
+    assert unknown["cost_usd"] is None
+    assert total_cost([call_record("guide", SCRIPTED, reply(), latency_s=1), unknown]) is None
+
+
+def test_a_reply_that_reports_no_usage_has_no_known_cost() -> None:
+    model = ChatOpenAI(model="gpt-4.1-mini", api_key=KEY)
+    assert call_record("solver", model, AIMessage("7"), latency_s=1)["cost_usd"] is None
+
+
+def test_a_failed_call_is_a_record_with_its_error() -> None:
+    record = failed_call("guide", SCRIPTED, ConnectionError("reset"))
+    assert (record["error"], record["cost_usd"]) == ("ConnectionError: reset", 0.0)
+
+
+def test_a_call_that_another_run_made_is_cached_and_free_in_this_one() -> None:
+    record = call_record("solver", SCRIPTED, reply(), latency_s=1, run="a")
+    assert as_paid_by("a", record) == call_record("solver", SCRIPTED, reply(), latency_s=1)
+    assert as_paid_by("b", record)["cached"]
+    assert as_paid_by("b", record)["input_tokens"] == 1000
+
+
+def test_a_reply_from_langchains_cache_is_free() -> None:
+    model, answered = ChatOpenAI(model="gpt-4.1-mini", api_key=KEY), reply()
+    answered.usage_metadata = {**answered.usage_metadata, "total_cost": 0}  # type: ignore[assignment, dict-item]
+    record = call_record("solver", model, answered, latency_s=0)
+    assert (record["cached"], record["cost_usd"]) == (True, 0.0)
