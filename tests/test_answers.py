@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from sg_agent.answers import parse_answer, vote_key
+from sg_agent.answers import parse_answer, same_answer, vote_key
 from sg_agent.rows import Task
 
 
@@ -47,3 +47,36 @@ def test_equal_numbers_and_equal_words_are_the_same_vote() -> None:
     assert vote_key("0.5", "math") == vote_key("1/2", "math")
     assert vote_key("1e400000000", "math") == "1e400000000"
     assert vote_key("G. Stanley Hall", "open") == vote_key("g stanley hall", "open")
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "answer"),
+    [
+        ("Answer: 3 + 4 = 7", "math", "7"),
+        ("so \\boxed{\\frac{3}{4}}", "math", "3/4"),
+        ("Answer: \u22125", "math", "-5"),
+        ("Answer: 2 1/2 pies", "math", "5/2"),
+        ("Answer: 12kg", "math", "12"),
+        ("Answer: 1,234,567.50", "math", "1234567.5"),
+        ("Answer: .5", "math", "0.5"),
+        ("Answer: 2x + 3", "math", "2x + 3"),
+        ("...\n#### 72", "math", "72"),
+        ("Answer: b", "multiple_choice", "B"),
+        ("Answer: $\\text{B}$", "multiple_choice", "B"),
+        ("Answer: A or B", "multiple_choice", None),
+        ("I would say so", "multiple_choice", None),
+        ("A good guess: wet palms", "multiple_choice", "B"),
+        ("Answer: Mila\n\nWhy: the answer is in the passages.", "multihop_qa", "Mila"),
+        ("**Answer:**\n\nMila", "multihop_qa", "Mila"),
+        ("Answer: <short answer>", "multihop_qa", None),
+    ],
+)
+def test_other_forms_are_read_too(text: str, task: Task, answer: str | None) -> None:
+    assert parse_answer(text, task, ["dry palms", "wet palms"]) == answer
+
+
+def test_same_answers_are_the_same_and_no_answer_is_none_of_them() -> None:
+    assert same_answer("20.0", "$20", "math")
+    assert same_answer("The Hague", "the hague.", "open")
+    assert not same_answer("C", "C++", "open")
+    assert not same_answer(None, None, "math")

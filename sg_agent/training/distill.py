@@ -92,6 +92,7 @@ def distill(recipe: Recipe, out: Path) -> Path:
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL pings a host unless told not to
     try:
+        import torch
         from datasets import Dataset
         from peft import LoraConfig
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -120,6 +121,7 @@ def distill(recipe: Recipe, out: Path) -> Path:
             train_sampling_strategy="group_by_length",
             gradient_checkpointing=False,
             bf16=True,
+            use_cpu=not torch.cuda.is_available(),
             report_to="none",
         ),
         train_dataset=_dataset(Dataset, rows),

@@ -25,7 +25,8 @@ def streamed(chunks: list[Any]) -> list[tuple[str, str]]:
 
 def test_guidance_tokens_stream_before_answer_tokens() -> None:
     graph = guided(
-        ScriptedModel(replies=lambda messages: "1. Look.\n2. Count."), ScriptedModel(replies=lambda messages: "Answer: 7")
+        ScriptedModel(replies=lambda messages: "1. Look.\n2. Count."),
+        ScriptedModel(replies=lambda messages: "Answer: 7"),
     ).compile()
     parts = streamed(list(graph.stream(QUESTION, stream_mode="messages")))
     nodes = [node for node, _ in parts]
@@ -37,7 +38,8 @@ def test_guidance_tokens_stream_before_answer_tokens() -> None:
 
 async def test_async_streams_the_same_tokens() -> None:
     graph = guided(
-        ScriptedModel(replies=lambda messages: "1. Look.\n2. Count."), ScriptedModel(replies=lambda messages: "Answer: 7")
+        ScriptedModel(replies=lambda messages: "1. Look.\n2. Count."),
+        ScriptedModel(replies=lambda messages: "Answer: 7"),
     ).compile()
     parts = streamed([chunk async for chunk in graph.astream(QUESTION, stream_mode="messages")])
     assert parts == streamed(list(graph.stream(QUESTION, stream_mode="messages")))

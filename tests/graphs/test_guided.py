@@ -18,7 +18,9 @@ PLAN = "1. Start with the pens.\n2. Add Monday."
 QUESTION: QuestionInput = {"question": "There are 3 pens. On Monday 4 came. How many?", "task": "math"}
 
 
-def run(guide: ScriptedModel, solver: ScriptedModel, question: QuestionInput = QUESTION, **settings: Any) -> GraphOutput:
+def run(
+    guide: ScriptedModel, solver: ScriptedModel, question: QuestionInput = QUESTION, **settings: Any
+) -> GraphOutput:
     """The output of one run, which must be the same sync and async."""
     return guided(guide, solver).compile().invoke(question, context=Settings(**settings))  # type: ignore[return-value]
 
@@ -148,6 +150,7 @@ def test_a_prompt_that_is_too_long_is_the_users_error_not_an_outage() -> None:
     ("question", "settings", "error", "message"),
     [
         ({"question": "  "}, {}, DataError, "question is empty"),
+        ({"task": "math"}, {}, DataError, "question is empty"),
         ({"question": "x", "task": "maths"}, {}, DataError, "field 'task'.*'maths'"),
         ({"question": "x"}, {"attempts": 0}, ConfigError, "at least 1, not 0"),
     ],
@@ -169,7 +172,11 @@ def test_an_unknown_spec_is_refused_by_the_factory() -> None:
 def test_a_checkpointed_thread_forgets_the_question_before() -> None:
     graph = guided(always(PLAN), always("Answer: 7")).compile(checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "1"}}
-    first: QuestionInput = {**QUESTION, "given_guidance": "1. Look.\n2. Count.", "context": [{"title": "T", "text": "t"}]}
+    first: QuestionInput = {
+        **QUESTION,
+        "given_guidance": "1. Look.\n2. Count.",
+        "context": [{"title": "T", "text": "t"}],
+    }
     assert graph.invoke(first, config)["guidance"] == "1. Look.\n2. Count."
     output = graph.invoke(QUESTION, config)
     assert (output["guidance"], len(output["attempts"]), len(output["ledger"])) == (PLAN, 1, 2)
