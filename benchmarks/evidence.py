@@ -1,7 +1,7 @@
 """The README's table: every arm on 300 unseen questions of both worlds, and of both without house rules and offices.
 
-    python benchmarks/evidence.py            # print it
-    python benchmarks/evidence.py --write    # and put it into the README, between its markers
+python benchmarks/evidence.py            # print it
+python benchmarks/evidence.py --write    # and put it into the README, between its markers
 """
 
 import re

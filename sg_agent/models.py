@@ -1,5 +1,6 @@
 """Turns a spec such as `openai:gpt-4.1-mini` into a LangChain chat model, and checks one without loading it."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -93,6 +94,20 @@ def local_path(spec: str) -> str:
     if parts.kind != "local":
         raise ModelError(f"{spec!r} is not a local model; accepted: embedded:solver or local:<path or hub id>")
     return parts.model
+
+
+def fingerprint(model: Model) -> str | None:
+    """SHA-256 of the weights that a spec names, base and adapter; None where they are not files of this machine."""
+    if isinstance(model, BaseChatModel) or (parts := parse_spec(model)).kind != "local":
+        return None
+    folders = [Path(folder).expanduser() for folder in (parts.model, parts.at) if folder]
+    files = [path for folder in folders for path in sorted(folder.glob("*.safetensors"))]
+    if not files:
+        return None
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def model_name(model: BaseChatModel) -> str:

@@ -49,7 +49,9 @@ def imported(path: Path) -> list[str]:
     """Every module that a file imports, anywhere in it."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     named = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    return named + [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    from_imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    named += [f"{node.module}.{alias.name}" for node in from_imports for alias in node.names]
+    return named + [str(node.module) for node in from_imports]
 
 
 def test_the_doors_at_the_top_of_the_repository_are_links_into_the_package() -> None:

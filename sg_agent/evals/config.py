@@ -4,14 +4,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from langchain_core.language_models import BaseChatModel
 
 from sg_agent.errors import ConfigError
 from sg_agent.evals.arms import check_arms
 from sg_agent.evals.suites import Suite, check_suite
-from sg_agent.models import Model, check_spec, model_name
+from sg_agent.models import Model, check_spec, fingerprint, model_name
+from sg_agent.prompts import Phase, load_prompt
 
 LOCAL_CONCURRENCY, HOSTED_CONCURRENCY = 64, 16
 
@@ -48,7 +49,7 @@ class EvalConfig:
             if value is not None and value < least:
                 raise ConfigError(f"{name} must be at least {least}, not {value!r}")
         sampling_temperature(self.samples, self.temperature)
-        for model in (self.guide, self.solver):
+        for model in (self.solver, self.guide) if {"guided", "untrained"} & {*self.arms} else (self.solver,):
             check_spec(model)
 
     @property
@@ -67,6 +68,9 @@ class EvalConfig:
             "seed": self.seed,
             "guide": shown_model(self.guide),
             "solver": shown_model(self.solver),
+            "guide_sha256": fingerprint(self.guide),
+            "solver_sha256": fingerprint(self.solver),
+            "prompts": _prompts_hash(suite),
             "samples": self.samples,
             "temperature": sampling_temperature(self.samples, self.temperature),
             "max_tokens": self.max_tokens,
@@ -91,6 +95,13 @@ class EvalConfig:
         ):
             words += [] if value is None else [flag, str(value)]
         return " ".join(f"'{word}'" if " " in word else word for word in words)
+
+
+def _prompts_hash(suite: Suite) -> str:
+    """One hash of the prompts of every phase for the suite's tasks."""
+    tasks = sorted({row.task for row in suite.rows})
+    stamps = [load_prompt(phase, task).stamp for phase in get_args(Phase) for task in tasks]
+    return hashlib.sha256("\n".join(stamps).encode()).hexdigest()[:12]
 
 
 def sampling_temperature(samples: int, temperature: float | None) -> float:

@@ -58,13 +58,18 @@ class ModelNode(Runnable[StateT, dict[str, Any]]):
 
     def invoke(self, input: StateT, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002, ARG002 - LangChain's signature
         call, start = self.prepare(input), time.perf_counter()
-        reply = self.model.invoke(call.messages, config, **call.settings)
+        reply = self.model.invoke(call.messages, config, **self._known(call.settings))
         return self._update(input, call, reply, time.perf_counter() - start)
 
     async def ainvoke(self, input: StateT, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002, ARG002 - LangChain's signature
         call, start = self.prepare(input), time.perf_counter()
-        reply = await self.model.ainvoke(call.messages, config, **call.settings)
+        reply = await self.model.ainvoke(call.messages, config, **self._known(call.settings))
         return self._update(input, call, reply, time.perf_counter() - start)
+
+    def _known(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings without a seed where the model has none: some providers refuse what they do not know."""
+        seeded = "seed" in type(self.model).model_fields
+        return settings if seeded else {name: value for name, value in settings.items() if name != "seed"}
 
     def _update(self, state: StateT, call: Call, reply: AIMessage, latency_s: float) -> dict[str, Any]:
         record = call_record(self.role, self.model, reply, latency_s=latency_s, attempt=call.attempt, run=call.run)

@@ -13,21 +13,23 @@ import os
 import shutil
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 import yaml
+from langchain_core.language_models import LanguageModelInput
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from sg_agent.errors import ConfigError, DataError, MissingExtra, RunError
-from sg_agent.models import load_model, local_path
+from sg_agent.models import fingerprint, load_model, local_path
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row, load_rows
 from sg_agent.worlds import WORLDS, questions
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from peft import PeftModel
     from transformers import PreTrainedModel
+    from trl.trainer.sft_trainer import SFTTrainer
 
 EMBEDDED_GUIDE = Path(__file__).parent.parent / "embedded" / "guide"
 ROUND_TRIP_PROMPTS = 16
@@ -87,114 +89,116 @@ def as_conversation(row: Row) -> dict[str, list[dict[str, str]]]:
 def distill(recipe: Recipe, out: Path) -> Path:
     """Train, or continue, in `out`; returns the adapter's directory. A finished run is not trained again.
 
-    Raises MissingExtra without TRL, ConfigError when `out` holds a run of another recipe, RunError when the adapter
-    that was saved does not behave like the one that was trained.
+    Raises MissingExtra without TRL, ConfigError when `out` holds a run from another recipe, base, prompt or data,
+    RunError when the adapter that was saved does not behave like the one that was trained.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL pings a host unless told not to
+    try:
+        from transformers.trainer_utils import get_last_checkpoint
+    except ImportError as error:
+        raise MissingExtra("distillation", "train") from error
+    rows = load_data(recipe)
+    passport = make_passport(recipe, rows)
+    claim(out, passport)
+    trainer = _trainer(recipe, rows, out)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)))  # type: ignore[no-untyped-call]
+    adapter, trained = out / "adapter", cast("PeftModel", trainer.model)
+    trained.peft_config["default"].base_model_name_or_path = recipe.base  # not a path of this machine
+    trainer.save_model(str(adapter))
+    write_whole(adapter / "passport.json", passport)
+    _round_trip(trained, recipe.base, adapter, rows[:: max(1, len(rows) // ROUND_TRIP_PROMPTS)])
+    return adapter
+
+
+def _trainer(recipe: Recipe, rows: list[Row], out: Path) -> "SFTTrainer":
     try:
         import torch
         from datasets import Dataset
         from peft import LoraConfig
         from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.trainer_utils import get_last_checkpoint
-        from trl import SFTConfig, SFTTrainer
+        from trl.trainer.sft_config import SFTConfig
+        from trl.trainer.sft_trainer import SFTTrainer
     except ImportError as error:
         raise MissingExtra("distillation", "train") from error
-    rows = load_data(recipe)
-    _claim(out, recipe)
     base = local_path(recipe.base)
-    trainer = SFTTrainer(
+    settings = SFTConfig(
+        output_dir=str(out),
+        num_train_epochs=recipe.epochs,
+        per_device_train_batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=0.05,  # a share of all steps
+        seed=recipe.seed,
+        logging_steps=20,
+        save_steps=100,
+        save_total_limit=2,
+        completion_only_loss=True,
+        max_length=None,
+        train_sampling_strategy="group_by_length",
+        gradient_checkpointing=False,
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        report_to="none",
+    )
+    return SFTTrainer(
         AutoModelForCausalLM.from_pretrained(base, dtype="float32", attn_implementation=recipe.attention),
-        SFTConfig(
-            output_dir=str(out),
-            num_train_epochs=recipe.epochs,
-            per_device_train_batch_size=recipe.batch_size,
-            learning_rate=recipe.learning_rate,
-            lr_scheduler_type="linear",
-            warmup_steps=50,
-            seed=recipe.seed,
-            logging_steps=20,
-            save_steps=100,
-            save_total_limit=2,
-            completion_only_loss=True,
-            max_length=None,
-            train_sampling_strategy="group_by_length",
-            gradient_checkpointing=False,
-            bf16=True,
-            use_cpu=not torch.cuda.is_available(),
-            report_to="none",
-        ),
-        train_dataset=_dataset(Dataset, rows),
+        settings,
+        train_dataset=Dataset.from_list([as_conversation(row) for row in rows]),
         processing_class=AutoTokenizer.from_pretrained(base),
         peft_config=LoraConfig(
             r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
         ),
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)))
-    adapter = out / "adapter"
-    trainer.model.peft_config["default"].base_model_name_or_path = recipe.base  # not a path of this machine
-    trainer.save_model(str(adapter))
-    _write_passport(adapter, base, recipe, rows)
-    _round_trip(trainer.model, f"local:{base}@{adapter}", rows[:: max(1, len(rows) // ROUND_TRIP_PROMPTS)])
-    return adapter
 
 
-def _dataset(dataset: "type[Dataset]", rows: list[Row]) -> "Dataset":
-    return dataset.from_list([as_conversation(row) for row in rows])
-
-
-def _claim(out: Path, recipe: Recipe) -> None:
-    """Write the resolved recipe into `out`, or check that the one already there is the same."""
-    path = out / "recipe.json"
-    resolved = recipe.model_dump()
-    if path.exists():
-        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        changed = [
-            f"{key}: {before.get(key)!r} -> {resolved[key]!r}" for key in resolved if before.get(key) != resolved[key]
-        ]
-        if changed:
-            raise ConfigError(f"{out} holds a run of another recipe ({'; '.join(changed)}); name another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(resolved, indent=2) + "\n", encoding="utf-8")
-
-
-def fingerprint(directory: str | Path) -> str:
-    """SHA-256 of a model's weights."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(directory).glob("*.safetensors")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _write_passport(adapter: Path, base: str, recipe: Recipe, rows: list[Row]) -> None:
-    """What the adapter was made from: base weights, prompts, data and recipe."""
-    prompts = {
-        prompt.id: prompt.sha256 for prompt in (load_prompt("guide", task) for task in {row.task for row in rows})
-    }
-    data = hashlib.sha256("\n".join(row.model_dump_json() for row in rows).encode()).hexdigest()
-    passport = {
-        "base_sha256": fingerprint(base),
-        "prompts": prompts,
-        "data_sha256": data,
+def make_passport(recipe: Recipe, rows: list[Row]) -> dict[str, Any]:
+    """What the adapter is made from: base weights, prompts, data and recipe."""
+    prompts = [load_prompt("guide", task) for task in sorted({row.task for row in rows})]
+    return {
+        "base_sha256": fingerprint(recipe.base),
+        "prompts": {prompt.id: prompt.sha256 for prompt in prompts},
+        "data_sha256": hashlib.sha256("\n".join(row.model_dump_json() for row in rows).encode()).hexdigest(),
         "recipe": recipe.model_dump(),
     }
-    (adapter / "passport.json").write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
 
 
-def _round_trip(trained: "PreTrainedModel", spec: str, rows: list[Row]) -> None:
+def claim(out: Path, passport: dict[str, Any]) -> None:
+    """Begin a run in `out`, or check that the one already there is made from the same. Raises ConfigError."""
+    path = out / "run.json"
+    if path.exists():
+        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        old, new = ({**kind, **kind["recipe"], "recipe": None} for kind in (before, passport))
+        changed = [f"{key}: {old.get(key)!r} -> {value!r}" for key, value in new.items() if old.get(key) != value]
+        if changed:
+            raise ConfigError(f"{out} holds another run ({'; '.join(changed)}); name another --out")
+    elif out.exists() and any(out.iterdir()):
+        raise ConfigError(f"{str(out)!r} exists and is no distillation run; name another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(path, passport)
+
+
+def write_whole(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON so that a kill leaves the old file or the new one, never a torn one."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _round_trip(trained: "PeftModel", base: str, adapter: Path, rows: list[Row]) -> None:
     """The adapter through the runtime loader must write the trainer's own greedy text, and not the base's."""
     from sg_agent.local import LocalChatModel
 
-    prompts = [load_prompt("guide", row.task).render(row, kind=row.kind) for row in rows]
-    loaded = load_model(spec, max_tokens=200)
-    assert isinstance(loaded, LocalChatModel)
+    prompts: list[LanguageModelInput] = [
+        load_prompt("guide", row.task).render(row, kind=row.kind) for row in rows
+    ]
+    loaded = LocalChatModel(model=local_path(base), adapter=str(adapter), max_tokens=200)
     written = [reply.text for reply in loaded.batch(prompts)]
-    expected = [reply.text for reply in loaded.with_model(trained).batch(prompts)]
+    expected = [reply.text for reply in loaded.with_model(cast("PreTrainedModel", trained)).batch(prompts)]
     if written != expected:
-        raise RunError(f"the adapter loaded as {spec!r} writes other text than the model that was trained")
-    untrained = [reply.text for reply in load_model(spec.split("@")[0], max_tokens=200).batch(prompts)]
+        raise RunError(f"the adapter loaded from {str(adapter)!r} writes other text than the model that was trained")
+    untrained = [reply.text for reply in load_model(base, max_tokens=200).batch(prompts)]
     if written == untrained:
-        raise RunError(f"the adapter loaded as {spec!r} writes what its base writes: it changes nothing")
+        raise RunError(f"the adapter loaded from {str(adapter)!r} writes what its base writes: it changes nothing")
 
 
 def main(

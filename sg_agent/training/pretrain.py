@@ -78,7 +78,7 @@ def pretrain(out: Path, *, steps: int, batch_size: int, seed: int) -> Path:
     )
     data = MicroBatches(tokenizer, steps=steps, batch_size=batch_size, seed=seed, drill_until=2 / 9)
     trainer = Trainer(model, arguments, data_collator=first, train_dataset=data)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)) if out.exists() else None)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)))  # type: ignore[no-untyped-call]
     return save(model, tokenizer, out / "base", {"steps": steps, "batch_size": batch_size, "seed": seed})
 
 
@@ -86,7 +86,8 @@ def _tokenizer(path: Path) -> PreTrainedTokenizerBase:
     """The run's own tokenizer: a resumed run must not train another one."""
     if not path.exists():
         train_tokenizer().save_pretrained(path)
-    return PreTrainedTokenizerFast.from_pretrained(path)
+    tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(path)
+    return tokenizer
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Path, settings: dict[str, int]) -> Path:

@@ -201,10 +201,21 @@ async def test_a_timeout_on_the_guide_sends_the_question_to_the_solver() -> None
     assert "NodeTimeoutError" in output["reason"]
 
 
+def test_a_model_without_a_seed_is_given_none() -> None:
+    class Strict(ScriptedModel):
+        def _generate(self, *args: Any, **kwargs: Any) -> Any:
+            assert "seed" not in kwargs
+            return super()._generate(*args, **kwargs)
+
+    assert run(always(PLAN), Strict(replies=lambda messages: "Answer: 7"), seed=10)["answer"] == "7"
+
+
 def test_attempts_are_seeded_one_by_one() -> None:
     seen: list[Any] = []
 
     class Watched(ScriptedModel):
+        seed: int | None = None
+
         def _generate(self, *args: Any, **kwargs: Any) -> Any:
             seen.append((kwargs.get("seed"), kwargs.get("temperature")))
             kwargs.pop("seed", None), kwargs.pop("temperature", None)

@@ -68,5 +68,5 @@ def test_a_distilled_adapter_survives_the_round_trip_and_refuses_another_recipe(
     assert passport["recipe"]["epochs"] == 2
     assert passport["prompts"].keys() == {"v1/guide/math"}
     assert load_model(f"local:{base}@{adapter}", max_tokens=8).invoke("hello").text is not None
-    with pytest.raises(ConfigError, match=r"epochs: 2.0 -> 3.0"):
+    with pytest.raises(ConfigError, match=r"epochs: 2\.0 -> 3\.0"):
         distill(recipe_for(base, data, epochs=3), out)
