@@ -102,7 +102,9 @@ def distill(recipe: Recipe, out: Path) -> Path:
     claim(out, passport)
     trainer = _trainer(recipe, rows, out)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)))  # type: ignore[no-untyped-call]
-    adapter, trained = out / "adapter", cast("PeftModel", trainer.model)
+    adapter = out / "adapter"
+    # Without the mixed precision that training ran in: the runtime computes in full.
+    trained = cast("PeftModel", trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False))
     trained.peft_config["default"].base_model_name_or_path = recipe.base  # not a path of this machine
     trainer.save_model(str(adapter))
     write_whole(adapter / "passport.json", passport)
@@ -135,7 +137,6 @@ def _trainer(recipe: Recipe, rows: list[Row], out: Path) -> "SFTTrainer":
         completion_only_loss=True,
         max_length=None,
         train_sampling_strategy="group_by_length",
-        gradient_checkpointing=False,
         bf16=True,
         use_cpu=not torch.cuda.is_available(),
         report_to="none",
