@@ -7,9 +7,24 @@ SgAgentError
 |   |-- ModelError       a model spec, weights or adapter that cannot be used (also a ValueError)
 |   `-- MissingExtra     an optional dependency is not installed (also an ImportError)
 `-- RunError             a run failed: exit code 1 (also a RuntimeError)
+    `-- SolverError      every attempt of the solver failed; holds the ledger of what was called till then
 """
 
-__all__ = ["ConfigError", "DataError", "MissingExtra", "ModelError", "RunError", "SgAgentError", "UserError"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sg_agent.ledger import CallRecord
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "MissingExtra",
+    "ModelError",
+    "RunError",
+    "SgAgentError",
+    "SolverError",
+    "UserError",
+]
 
 
 class SgAgentError(Exception):
@@ -41,3 +56,11 @@ class MissingExtra(UserError, ImportError):
 
 class RunError(SgAgentError, RuntimeError):
     """A run failed after its input was accepted."""
+
+
+class SolverError(RunError):
+    """Every attempt of the solver failed. `ledger` has the calls made till then: a failed question is paid for too."""
+
+    def __init__(self, message: str, ledger: "list[CallRecord]") -> None:
+        super().__init__(message)
+        self.ledger = ledger

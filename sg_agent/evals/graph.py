@@ -14,6 +14,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
 from sg_agent.errors import RunError
+from sg_agent.errors import SolverError
 from sg_agent.evals.arms import Arm, Load
 from sg_agent.evals.scoring import Outcome, outcome, score
 from sg_agent.graphs.state import GraphOutput, Route, Settings
@@ -129,7 +130,7 @@ def failed(row: Row, arm: str, error: Exception, latency_s: float) -> ArmResult:
         "reason": None,
         "guidance": None,
         "attempts": [],
-        "ledger": [],
+        "ledger": error.ledger if isinstance(error, SolverError) else [],
         "latency_s": round(latency_s, 4),
         "prompts": {},
     }

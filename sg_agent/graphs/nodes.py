@@ -14,7 +14,7 @@ from langgraph.types import Command, Overwrite, Send
 
 from sg_agent.answers import parse_answer, vote_key
 from sg_agent.checks import check_guidance, clean_guidance
-from sg_agent.errors import ConfigError, DataError, RunError, UserError
+from sg_agent.errors import ConfigError, DataError, SolverError, UserError
 from sg_agent.graphs.model_node import Answered, Call, ModelNode
 from sg_agent.graphs.state import Asked, Attempt, Draft, Finish, Settings, SolveInput, State
 from sg_agent.ledger import as_paid_by, failed_call
@@ -187,19 +187,20 @@ def solve_failed(model: BaseChatModel) -> Callable[[SolveInput, NodeError], Comm
 
 
 def vote(state: State) -> Update:
-    """The majority of the parsed answers, the earliest of equals. Raises RunError when every attempt failed.
+    """The majority of the parsed answers, the earliest of equals. Raises SolverError when every attempt failed.
 
     The ledger is complete here: what came from a cache is marked, since nobody paid for it in this run.
     """
+    ledger = [as_paid_by(state["asked"]["run"], record) for record in state["ledger"]]
     tried = sorted(state["attempts"], key=lambda attempt: attempt["index"])
     if all(attempt["finish"] == "error" for attempt in tried):
-        raise RunError(f"the solver failed: {tried[-1]['text']}")
+        raise SolverError(f"the solver failed: {tried[-1]['text']}", ledger)
     task = state["asked"]["row"]["task"]
     answers = [attempt["answer"] for attempt in tried if attempt["answer"] is not None]
     votes = Counter(vote_key(answer, task) for answer in answers)
     return {
         "answer": max(answers, key=lambda answer: votes[vote_key(answer, task)], default=None),
-        "ledger": Overwrite([as_paid_by(state["asked"]["run"], record) for record in state["ledger"]]),
+        "ledger": Overwrite(ledger),
     }
 
 

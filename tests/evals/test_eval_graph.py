@@ -68,6 +68,7 @@ def test_an_arm_that_fails_is_an_error_and_leaves_the_others_alone() -> None:
     failed = results["cot"]
     assert (failed["outcome"], failed["correct"], failed["f1"]) == ("error", None, None)
     assert "outage" in str(failed["error"])
+    assert [call["error"] for call in failed["ledger"]] == ["RuntimeError: outage"]
 
 
 def test_an_arm_whose_guide_fails_is_an_error_and_not_its_fallback() -> None:
