@@ -8,7 +8,7 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import CachePolicy, TimeoutPolicy
 
-from sg_agent.graphs.model_node import RETRY
+from sg_agent.graphs.model_node import RETRY, ModelNode
 from sg_agent.graphs.nodes import Prompts, SolverPhase, attempts, route, solve_failed, solve_node, vote
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, State
 from sg_agent.models import Model, load_model, model_name
@@ -25,19 +25,27 @@ def solver_graph(
     model = load_model(solver)
     graph: Graph = StateGraph(State, Settings, input_schema=QuestionInput, output_schema=GraphOutput)
     graph.add_node("route", route)
-    graph.add_node(
-        "solve",
-        solve_node(model, prompts or {}),
-        retry_policy=RETRY,
-        cache_policy=cached(cache_policy, model, prompts),
-        error_handler=solve_failed(model),
-        timeout=timeout,
-    )
+    cache = cached(cache_policy, model, prompts)
+    add_model_node(graph, "solve", solve_node(model, prompts or {}), solve_failed(model), cache, timeout)
     graph.add_node("vote", vote)
     graph.add_edge(START, "route")
     graph.add_edge("solve", "vote")
     graph.add_edge("vote", END)
     return graph
+
+
+def add_model_node(
+    graph: Graph,
+    name: str,
+    node: ModelNode[Any],
+    on_error: Callable[..., Any],
+    cache_policy: CachePolicy[Any] | None,
+    timeout: Timeout,
+) -> None:
+    """A node that calls a model: retried on transient faults, then handed to `on_error`."""
+    graph.add_node(
+        name, node, retry_policy=RETRY, cache_policy=cache_policy, error_handler=on_error, timeout=timeout
+    )
 
 
 def direct_graph(
