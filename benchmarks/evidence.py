@@ -13,7 +13,17 @@ from sg_agent import EvalConfig, run_eval
 from sg_agent.evals.result import EvalResult
 
 README = Path(__file__).parent.parent / "README.md"
-ARMS = ("standard", "cot", "guided", "oracle", "placebo", "untrained")
+ARMS = (
+    "standard",
+    "cot",
+    "guided",
+    "oracle",
+    "placebo",
+    "untrained",
+    "self_plan",
+    "leak",
+    "guide_alone",
+)
 ALONE = ("standard", "cot")
 SUITES = {"depot": ARMS, "archive": ARMS, "depot_plain": ALONE, "archive_plain": ALONE}
 QUESTIONS = 300

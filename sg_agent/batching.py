@@ -24,6 +24,8 @@ from sg_agent.kv_cache import Columns
 
 # An idle worker ends after this long: it would keep a model alive that nobody else holds.
 IDLE_S = 5.0
+# To drop or add rows is to copy the whole cache: it is done once this share of the rows has changed.
+SHARE = 1 / 8
 # Prompts of similar length are read together, this many tokens at a time: little padding, bounded memory.
 PREFILL_TOKENS = 4096
 
@@ -58,15 +60,15 @@ class Request:
         """The longest this row can get, in tokens."""
         return len(self.prompt) + self.limit
 
-    def push(self, token: int, ends: frozenset[int]) -> bool:
-        """Takes the next token; False when the row has finished."""
+    def push(self, token: int, ends: frozenset[int]) -> None:
+        """Takes the next token; `future` is done when the row has finished."""
         if token in ends:
             self.stream.tokens.append(token)
-            return self._finish("stop")
+            self._finish("stop")
+            return
         self._send(self.stream.push(token))
-        if self.stream.stopped:
-            return self._finish("stop")
-        return True if len(self.stream.tokens) < self.limit else self._finish("length")
+        if self.stream.stopped or len(self.stream.tokens) == self.limit:
+            self._finish("stop" if self.stream.stopped else "length")
 
     def fail(self, error: Exception) -> None:
         """Hands the error to whoever waits."""
@@ -80,13 +82,12 @@ class Request:
             self.pieces.append(text)
             self.on_text(text)
 
-    def _finish(self, finish: Literal["stop", "length"]) -> bool:
+    def _finish(self, finish: Literal["stop", "length"]) -> None:
         self._send(self.stream.close())
         finish = "stop" if self.stream.stopped else finish
         if self.future.set_running_or_notify_cancel():
             reply = Reply("".join(self.pieces), finish, len(self.prompt), len(self.stream.tokens))
             self.future.set_result(reply)
-        return False
 
 
 @dataclass
@@ -97,13 +98,20 @@ class Batch:
     tokens: list[int]
     columns: Columns
 
-    def keep(self, alive: list[int]) -> None:
-        """Drops all other rows."""
-        if len(alive) < len(self.rows):
-            self.rows = [self.rows[i] for i in alive]
-            self.tokens = [self.tokens[i] for i in alive]
-            if alive:
-                self.columns.keep(alive)
+    @property
+    def alive(self) -> list[Request]:
+        """The rows that somebody still waits for."""
+        return [row for row in self.rows if not row.future.done()]
+
+    def tidy(self, share: float = 0.0) -> None:
+        """Drops the rows that have finished or that nobody waits for, when they are at least `share` of all."""
+        kept = [i for i, row in enumerate(self.rows) if not row.future.done()]
+        dropped = len(self.rows) - len(kept)
+        if dropped and (not kept or dropped >= share * len(self.rows)):
+            self.rows = [self.rows[i] for i in kept]
+            self.tokens = [self.tokens[i] for i in kept]
+            if kept:
+                self.columns.keep(kept)
 
     def join(self, other: "Batch") -> None:
         """Appends the rows of `other`, which is used up."""
@@ -178,13 +186,16 @@ class Engine:
             return None
 
     def _admit(self, batch: Batch | None) -> list[Request]:
-        rows = list(batch.rows) if batch else []
-        taken: list[Request] = []
+        running = batch.alive if batch else []
+        rows, taken = list(running), list[Request]()
         while self._waiting and (batch is None or batch.columns.joinable):
             request = self._waiting[0]
             if not request.future.cancelled():
                 n, room = len(rows) + 1, max(row.room for row in [*rows, request])
                 if rows and (n > self.max_batch or n * room > self.max_batch_tokens):
+                    if len(taken) < SHARE * len(running):
+                        self._waiting.extendleft(reversed(taken))
+                        return []
                     break
                 rows.append(request)
                 taken.append(request)
@@ -193,7 +204,7 @@ class Engine:
 
     def _advance(self, batch: Batch | None, new: list[Request]) -> Batch | None:
         if batch:
-            batch.keep([i for i, row in enumerate(batch.rows) if not row.future.cancelled()])
+            batch.tidy(0.0 if new else SHARE)
         if batch and batch.rows:
             self._step(batch)
         batch = batch if batch and batch.rows else None
@@ -224,7 +235,10 @@ class Engine:
     def _push(self, batch: Batch, logits: Tensor) -> None:
         rows = batch.rows
         batch.tokens = choose(logits, [row.sampling for row in rows], [row.generator for row in rows])
-        batch.keep([i for i, row in enumerate(rows) if row.push(batch.tokens[i], self.ends)])
+        for row, token in zip(rows, batch.tokens, strict=True):
+            if not row.future.done():
+                row.push(token, self.ends)
+        batch.tidy(SHARE)
 
     def _forward(self, ids: Tensor, mask: Tensor, cache: DynamicCache | None) -> tuple[Tensor, DynamicCache]:
         """The logits of the last position (rows, vocabulary) and the grown cache."""

@@ -63,10 +63,10 @@ class Columns:
         """Drops all other rows, and the columns that were only there for them."""
         index = torch.tensor(rows, device=self.mask.device)
         self.mask = self.mask[index]
-        for layer in self.layers:
-            layer.reorder_cache(index)
         if self.joinable:
             self._align(self.mask.shape[1] - int(self.mask.any(0).int().argmax()))
+        for layer in self.layers:
+            layer.reorder_cache(index)
 
     def join(self, other: "Columns") -> None:
         """Appends the rows of `other`, which is used up."""
@@ -79,12 +79,17 @@ class Columns:
         self.mask = torch.cat([self.mask, other.mask])
 
     def _align(self, width: int) -> None:
-        """Adds or removes columns on the left."""
-        self.mask = pad(self.mask, (width - self.mask.shape[1], 0))
+        """Adds columns on the left, or hides some: nothing is copied then."""
+        self.mask = _widened(self.mask[..., None], width)[..., 0]
         for layer in self.layers:
             held = width
             if isinstance(layer, DynamicSlidingWindowLayer):
                 held = min(width, layer.sliding_window - 1)
                 layer.cumulative_length = width
-            layer.keys = pad(layer.keys, (0, 0, held - layer.keys.shape[-2], 0))
-            layer.values = pad(layer.values, (0, 0, held - layer.values.shape[-2], 0))
+            layer.keys, layer.values = _widened(layer.keys, held), _widened(layer.values, held)
+
+
+def _widened(columns: Tensor, width: int) -> Tensor:
+    """The last `width` of (..., columns, size), zeros on the left where there are fewer."""
+    missing = width - columns.shape[-2]
+    return pad(columns, (0, 0, missing, 0)) if missing > 0 else columns[..., -missing:, :]
