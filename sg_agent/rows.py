@@ -68,6 +68,11 @@ class Row(BaseModel):
         """The row's own guidance, of the kind its task takes."""
         return self.rationale or self.guidance if self.kind == "rationale" else self.guidance
 
+    @property
+    def shown_text(self) -> str:
+        """What guidance may repeat: the question and its passages, but not the choices: to name one is to answer."""
+        return "\n".join([self.question, *(passage.text for passage in self.context or [])])
+
 
 def load_rows(path: str | Path, *, task: Task | None = None) -> list[Row]:
     """All rows of a JSONL or CSV file, whose tasks may differ; with `task`, rows that name none have that one.

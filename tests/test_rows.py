@@ -9,7 +9,7 @@ import pytest
 
 from sg_agent.errors import DataError
 from sg_agent.row_files import LONGEST
-from sg_agent.rows import load_rows
+from sg_agent.rows import Passage, Row, load_rows
 
 GOOD = {"id": "a", "question": "How many?", "answer": 3}
 SHARED = Path(os.environ.get("SG_AGENT_SHARED_DATA", "shared/data"))
@@ -181,3 +181,9 @@ def test_real_rows_of_every_task_are_accepted() -> None:
     assert len(files) > 5
     for path in files:
         assert load_rows(path), path
+
+
+def test_what_guidance_may_repeat_is_the_question_and_its_passages_without_titles_and_choices() -> None:
+    passages = [Passage(title="T", text="Bo sings.")]
+    row = Row(id="a", question="Who?", answer="A", choices=["Ann", "Bo"], context=passages)
+    assert row.shown_text == "Who?\nBo sings."

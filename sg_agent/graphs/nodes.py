@@ -126,16 +126,12 @@ def check(state: State) -> Update:
     assert draft
     text = clean_guidance(draft["text"])
     asked = state["asked"]
-    problem = check_guidance(text, asked["kind"], _shown(asked["row"]), truncated=draft["truncated"])
+    shown = Row.model_validate(asked["row"]).shown_text
+    problem = check_guidance(text, asked["kind"], shown, truncated=draft["truncated"])
     if problem is None:
         source = f"draft {draft['number']} of the guide" if draft["number"] else "given with the question"
         return {"guidance": text, "problem": None, "route": "guided", "reason": f"guidance passed the check ({source})"}
     return {"problem": problem, "reason": f"guidance was not usable: {problem}"}
-
-
-def _shown(row: dict[str, Any]) -> str:
-    """The text whose numbers a plan may repeat. Choices are left out: to name one is to answer."""
-    return "\n".join([row["question"], *(passage["text"] for passage in row.get("context", []))])
 
 
 def after_route(state: State) -> Literal["guide", "check"]:
