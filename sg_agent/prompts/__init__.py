@@ -19,7 +19,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from sg_agent.errors import ConfigError
 from sg_agent.rows import Kind, Row
 
-Phase = Literal["guide", "solver", "standard", "cot", "leak"]
+Phase = Literal["guide", "solver", "standard", "cot", "leak", "judge"]
 VERSION = "v1"
 SEPARATOR = "=== user ===\n"
 

@@ -1,0 +1,223 @@
+"""What guidance is worth: the frozen solver's score with it, for rewards and for validation.
+
+Questions are answered by the `guided` and `cot` graphs themselves, so what is trained is what is served. Calls run on
+an event loop of the grader's own: `begin` returns at once, so that the solver answers while the guide still writes.
+Identical guidance of a question is asked once, also over restarts: every grade is a line of a journal.
+"""
+
+import asyncio
+import hashlib
+import json
+import threading
+from collections import deque
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from langchain_core.language_models import BaseChatModel
+
+from sg_agent import graphs
+from sg_agent.checks import check_guidance, clean_guidance, leaks
+from sg_agent.errors import BudgetSpent, RunError, UserError
+from sg_agent.evals.arms import question_input
+from sg_agent.evals.budget import Budget
+from sg_agent.evals.metered import metered
+from sg_agent.evals.sampling import sampled
+from sg_agent.evals.scoring import score
+from sg_agent.graphs.state import Attempt, GraphOutput, Settings
+from sg_agent.ledger import total_cost
+from sg_agent.rows import Row
+
+RECENT = 200  # the error rate is that of the last so many grades
+LEAST_GRADES = 20
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Grade:
+    """The solver's mean score (0..1) over its attempts.
+
+    None when every attempt failed: an outage says nothing about guidance, and `error` says what happened. `problem` is
+    why guidance was never shown to the solver (its form, or a leak); it scores 0.
+    """
+
+    score: float | None
+    problem: str | None = None
+    leak: bool = False
+    error: str | None = None
+    cost_usd: float | None = 0.0
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How the solver is asked: `attempts` per guidance, `concurrency` grades at a time, deadlines in seconds.
+
+    `max_error_rate` is the share of failed grades, of the last 200, above which the run is aborted.
+    """
+
+    attempts: int = 1
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int = 0
+    concurrency: int = 64
+    call_deadline_s: float = 60.0
+    grade_deadline_s: float = 180.0
+    max_error_rate: float = 0.2
+
+
+class Grader:
+    """Grades guidance by the solver's answers. Use it as a context manager: leaving it ends its event loop."""
+
+    def __init__(
+        self, solver: BaseChatModel, asking: Asking, *, budget: Budget | None = None, journal: Path | None = None
+    ) -> None:
+        self.asking = asking
+        self.budget = budget
+        self.fresh = 0  # grades that had to be asked for, this time
+        self.spent_usd: float | None = 0.0
+        self._grades: dict[str, Future[Grade]] = {}
+        self._outcomes: deque[bool] = deque(maxlen=RECENT)
+        self._last_error = ""
+        self._lock = threading.Lock()
+        self._settings = sampled(
+            Settings(
+                attempts=asking.attempts, temperature=asking.temperature, max_tokens=asking.max_tokens, seed=asking.seed
+            )
+        )
+        asked = metered(solver, most=asking.concurrency * asking.attempts, budget=budget)
+        self._guided = graphs.guided(asked, asked, timeout=asking.call_deadline_s).compile()
+        self._alone = graphs.cot(asked, timeout=asking.call_deadline_s).compile()
+        self._journal = journal
+        if journal is not None and journal.is_file():
+            self._remember(journal)
+        self._loop = asyncio.new_event_loop()
+        self._places = asyncio.Semaphore(asking.concurrency)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sg-agent-grader", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Grader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            self._loop.call_soon_threadsafe(task.cancel)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+
+    def begin(self, row: Row, guidance: str | None, truncated: bool = False) -> "Future[Grade]":
+        """The grade of `guidance` as the guide wrote it, or of the solver alone (None), now or as soon as it is known.
+
+        What is not fit to be shown, or gives the answer away, is graded at once and costs nothing.
+        """
+        text = None if guidance is None else clean_guidance(guidance)
+        if text is not None and (found := unfit(row, text, truncated=truncated)):
+            return _known(found)
+        key = _key(row, text)
+        with self._lock:
+            future = self._grades.get(key)
+            if future is None or (future.done() and future.exception() is None and future.result().score is None):
+                future = asyncio.run_coroutine_threadsafe(self._grade(key, row, text), self._loop)
+                self._grades[key] = future
+                self.fresh += 1
+        return future
+
+    def grades(self, rows: list[Row], guidance: list[str | None]) -> list[Grade]:
+        """The grades of many, in order, waiting for all of them.
+
+        Raises RunError when too many of the recent ones failed, a UserError that the solver raised.
+        """
+        begun = [self.begin(row, text) for row, text in zip(rows, guidance, strict=True)]
+        found = [future.result() for future in begun]
+        self.check_errors()
+        return found
+
+    def submit(self, work: "Coroutine[Any, Any, T]") -> "Future[T]":
+        """Run `work` on the grader's loop, beside the grades."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def check_errors(self) -> None:
+        """Raise RunError when more than `max_error_rate` of the recent grades failed."""
+        rate, most = self.error_rate, self.asking.max_error_rate
+        if len(self._outcomes) >= LEAST_GRADES and rate > most:
+            raise RunError(
+                f"{rate:.0%} of the last {len(self._outcomes)} grades failed (at most {most:.0%} may): the solver said "
+                f"{self._last_error!r}; what was graded is kept, the same command continues from the last checkpoint"
+            )
+
+    @property
+    def error_rate(self) -> float:
+        """The share of failed grades among the recent ones; 0 before any."""
+        return self._outcomes.count(False) / len(self._outcomes) if self._outcomes else 0.0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the budget did not allow a call."""
+        return self.budget is not None and self.budget.exhausted
+
+    async def _grade(self, key: str, row: Row, text: str | None) -> Grade:
+        async with self._places:
+            try:
+                output = await asyncio.wait_for(self._answer(row, text), self.asking.grade_deadline_s)
+            except UserError:
+                raise
+            except BudgetSpent as error:
+                return Grade(None, error=str(error))
+            except Exception as error:  # noqa: BLE001 - the boundary that turns a failed grade into an error record
+                self._outcomes.append(False)
+                self._last_error = f"{type(error).__name__}: {error}"[:300]
+                return Grade(None, error=self._last_error)
+        self._outcomes.append(True)
+        grade = Grade(_mean_score(output["attempts"], row), cost_usd=total_cost(output["ledger"]))
+        self.spent_usd = None if self.spent_usd is None or grade.cost_usd is None else self.spent_usd + grade.cost_usd
+        self._record(key, grade)
+        return grade
+
+    async def _answer(self, row: Row, text: str | None) -> GraphOutput:
+        graph = self._alone if text is None else self._guided
+        output: Any = await graph.ainvoke(question_input(row, guidance=text), context=self._settings)
+        return output  # type: ignore[no-any-return]
+
+    def _record(self, key: str, grade: Grade) -> None:
+        if self._journal is not None:
+            with self._journal.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"key": key, **asdict(grade)}) + "\n")
+
+    def _remember(self, journal: Path) -> None:
+        """What an earlier start has paid for; a line torn by a kill is cut off."""
+        whole, _, torn = journal.read_bytes().rpartition(b"\n")
+        if torn:
+            journal.write_bytes(whole + b"\n" if whole else b"")
+        for line in whole.splitlines():
+            record = json.loads(line)
+            self._grades[record.pop("key")] = _known(Grade(**record))
+            cost = record["cost_usd"]
+            self.spent_usd = None if self.spent_usd is None or cost is None else self.spent_usd + cost
+
+
+def unfit(row: Row, text: str, *, truncated: bool = False) -> Grade | None:
+    """Why cleaned guidance is not worth showing: what the gate would refuse, or a leak, which the gate cannot know."""
+    if any(leaks(text, answer, row.kind, row.shown_text) for answer in (row.answer, *row.answer_aliases)):
+        return Grade(0.0, problem="guidance gives the answer away", leak=True)
+    problem = check_guidance(text, row.kind, row.shown_text, truncated=truncated)
+    return Grade(0.0, problem=problem) if problem else None
+
+
+def _mean_score(attempts: list[Attempt], row: Row) -> float:
+    """Over the attempts that were answered; the graph raises when there are none."""
+    answered = [attempt for attempt in attempts if attempt["error"] is None]
+    return sum(score(attempt["answer"], row).correct for attempt in answered) / len(answered)
+
+
+def _key(row: Row, text: str | None) -> str:
+    return hashlib.sha256(f"{row.model_dump_json()}\0{text!r}".encode()).hexdigest()
+
+
+def _known(grade: Grade) -> "Future[Grade]":
+    future: Future[Grade] = Future()
+    future.set_result(grade)
+    return future
+
+

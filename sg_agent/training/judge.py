@@ -1,0 +1,82 @@
+"""The eight aspects of LM-Guided CoT's rationale-oriented reward, rated by a judge model from 1 to 5.
+
+The paper rates with FLAN-T5-XXL and trains a reward model on it; here the judge is asked itself. Optional: without a
+judge the rationale reward looks at form and copying alone.
+"""
+
+import asyncio
+import json
+import re
+from concurrent.futures import Future
+from statistics import fmean
+
+from langchain_core.language_models import BaseChatModel
+
+from sg_agent.checks import clean_guidance
+from sg_agent.errors import UserError
+from sg_agent.evals.metered import metered
+from sg_agent.prompts import load_prompt
+from sg_agent.rows import Row
+from sg_agent.training.grader import Grader
+
+ASPECTS = (
+    "factuality",
+    "relevance",
+    "logicality",
+    "consistency",
+    "coherence",
+    "fluency",
+    "naturalness",
+    "readability",
+)
+LEAST, MOST = 1, 5
+LONGEST = 4000
+OBJECT = re.compile(r"\{[^{}]*\}")
+
+
+class Judge:
+    """Asks `model` on the grader's event loop, with its concurrency, deadline and budget; once for each guidance."""
+
+    def __init__(self, model: BaseChatModel, grader: Grader) -> None:
+        self.grader = grader
+        self.model = metered(model, most=grader.asking.concurrency, budget=grader.budget)
+        self.failed = 0
+        self._ratings: dict[tuple[str, str], Future[float | None]] = {}
+
+    def rate(self, rows: list[Row], guidance: list[str]) -> list[float | None]:
+        """The mean of the aspects of each, 0..1; None where the judge failed or gave no rating."""
+        begun = [self._begin(row, clean_guidance(text)) for row, text in zip(rows, guidance, strict=True)]
+        return [future.result() for future in begun]
+
+    def _begin(self, row: Row, text: str) -> "Future[float | None]":
+        key = (row.id, text)
+        known = self._ratings.get(key)
+        if known is None or (known.done() and known.result() is None):
+            self._ratings[key] = known = self.grader.submit(self._ask(row, text))
+        return known
+
+    async def _ask(self, row: Row, text: str) -> float | None:
+        messages = load_prompt("judge", row.task).render(row, guidance=text)
+        try:
+            reply = await asyncio.wait_for(self.model.ainvoke(messages), self.grader.asking.call_deadline_s)
+        except UserError:
+            raise
+        except Exception:  # noqa: BLE001 - the boundary that turns a failed rating into an unknown one
+            self.failed += 1
+            return None
+        rating = read_rating(reply.text)
+        self.failed += rating is None
+        return rating
+
+
+def read_rating(text: str) -> float | None:
+    """The mean of the eight aspects in a judge's reply, 0..1; None unless all are there and from 1 to 5."""
+    for found in reversed(OBJECT.findall(text[-LONGEST:])):
+        try:
+            given = json.loads(found)
+            ratings = [float(given[aspect]) for aspect in ASPECTS]
+        except (ValueError, KeyError, TypeError):
+            continue
+        if all(LEAST <= rating <= MOST for rating in ratings):
+            return fmean((rating - LEAST) / (MOST - LEAST) for rating in ratings)
+    return None

@@ -1,0 +1,174 @@
+"""Rewards of guidance for GRPO and RLOO: task, uplift, rationale, brevity; each weighted, each logged by itself.
+
+task       the frozen solver's mean score with the guidance (SGFT's and LM-Guided CoT's task-oriented reward)
+uplift     that minus the solver's score by its own chain of thought, asked once per question
+rationale  1 less the share copied from the question, averaged with the judge's eight aspects when there is a judge
+           (LM-Guided CoT's rationale-oriented reward)
+brevity    the share of the token limit that was left unused
+
+Departures from LM-Guided CoT: no reward model is trained; the solver and the judge are asked. Within a group uplift and
+task differ by a constant, so their advantages are the same: what uplift adds is the number to watch, and a penalty for
+breaking a question when rewards are scaled over the batch.
+
+Guidance that is unfit or leaks earns nothing: the solver is not asked and counts as having failed. Where a part cannot
+be known (an outage), every reward is None, so that the trainer leaves the completion out of its group.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Literal, get_args
+
+from sg_agent.checks import clean_guidance
+from sg_agent.errors import ConfigError
+from sg_agent.rows import Row
+from sg_agent.training.grader import Grade, Grader
+from sg_agent.training.judge import Judge
+
+Part = Literal["task", "uplift", "rationale", "brevity"]
+RewardFunction = Callable[..., list[float | None]]
+COPIED_WORDS = 6
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All that is known about one completion. `alone` is the solver's score without it, `aspects` the judge's mean."""
+
+    guidance: str
+    tokens: int
+    grade: Grade
+    alone: float | None
+    copied: float
+    aspects: float | None
+
+    @property
+    def score(self) -> float:
+        assert self.grade.score is not None
+        return self.grade.score
+
+
+class Rewards:
+    """The reward functions of one run. `rows` by id; `weights` of the parts in use; `most_tokens` of a completion."""
+
+    def __init__(
+        self,
+        rows: Mapping[str, Row],
+        grader: Grader,
+        weights: Mapping[Part, float],
+        *,
+        most_tokens: int,
+        judge: Judge | None = None,
+    ) -> None:
+        check_weights(weights)
+        self.rows, self.grader, self.judge, self.most_tokens = rows, grader, judge, most_tokens
+        self.weights = {part: weight for part, weight in weights.items() if weight}
+        self._last: tuple[object, list[Judged | None]] | None = None
+
+    @property
+    def functions(self) -> list[RewardFunction]:
+        """One for each part in use, by the part's name."""
+        return [self._function(part) for part in self.weights]
+
+    def _function(self, part: Part) -> RewardFunction:
+        def reward(
+            completions: Sequence[Any], completion_ids: Sequence[Sequence[int]], row_id: Sequence[str], **extra: Any
+        ) -> list[float | None]:
+            judged = self.judged(completions, completion_ids, row_id, log_metric=extra.get("log_metric"))
+            return [None if one is None else self.part(part, one) for one in judged]
+
+        reward.__name__ = part
+        return reward
+
+    def part(self, part: Part, judged: Judged) -> float:
+        """One reward of one completion: 0..1, uplift -1..1."""
+        match part:
+            case "task":
+                return judged.score
+            case "uplift":
+                assert judged.alone is not None
+                return judged.score - judged.alone
+            case "rationale":
+                if judged.grade.problem:
+                    return 0.0
+                own = 1.0 - judged.copied
+                return own if judged.aspects is None else (own + judged.aspects) / 2
+            case "brevity":
+                return 0.0 if judged.grade.problem else 1.0 - min(1.0, judged.tokens / self.most_tokens)
+
+    def judged(
+        self,
+        completions: Sequence[Any],
+        completion_ids: Sequence[Sequence[int]],
+        row_ids: Sequence[str],
+        *,
+        log_metric: Callable[[str, float], None] | None = None,
+    ) -> list[Judged | None]:
+        """What is known of each completion, None where the solver or the judge failed.
+
+        The functions of one batch are called in turn with the same lists; what the first has found serves the others.
+        """
+        if self._last is None or self._last[0] is not completions:
+            found = self._judge(completions, completion_ids, row_ids)
+            self._last = (completions, found)
+            if log_metric is not None:
+                for name, value in summary(found, error_rate=self.grader.error_rate).items():
+                    log_metric(name, value)
+        return self._last[1]
+
+    def _judge(
+        self, completions: Sequence[Any], completion_ids: Sequence[Sequence[int]], row_ids: Sequence[str]
+    ) -> list[Judged | None]:
+        rows = [self.rows[row_id] for row_id in row_ids]
+        texts = [completion[0]["content"] for completion in completions]
+        cut = [len(ids) >= self.most_tokens for ids in completion_ids]
+        begun = [self.grader.begin(*one) for one in zip(rows, texts, cut, strict=True)]
+        alone: list[float | None] = [None] * len(rows)
+        if "uplift" in self.weights:
+            alone = [grade.score for grade in self.grader.grades(rows, [None] * len(rows))]
+        grades = [future.result() for future in begun]
+        self.grader.check_errors()
+        asked = self.judge if "rationale" in self.weights else None
+        aspects = asked.rate(rows, texts) if asked else [None] * len(rows)
+        found: list[Judged | None] = []
+        for row, text, ids, grade, base, rated in zip(
+            rows, texts, completion_ids, grades, alone, aspects, strict=True
+        ):
+            unknown = grade.score is None or ("uplift" in self.weights and base is None) or (asked and rated is None)
+            one = Judged(clean_guidance(text), len(ids), grade, base, copied_share(text, row.question), rated)
+            found.append(None if unknown else one)
+        return found
+
+
+def summary(judged: Sequence[Judged | None], *, error_rate: float) -> dict[str, float]:
+    """What a batch's log shows beside the rewards."""
+    known = [one for one in judged if one is not None]
+    shares = {"error_rate": error_rate}
+    if known:
+        shares["solver_score"] = fmean(one.score for one in known)
+        shares["leak_rate"] = fmean(one.grade.leak for one in known)
+        shares["unfit_rate"] = fmean(one.grade.problem is not None for one in known)
+        shares["copy_rate"] = fmean(one.copied for one in known)
+    if compared := [one.score - one.alone for one in known if one.alone is not None]:
+        shares["uplift"] = fmean(compared)
+    return shares
+
+
+def check_weights(weights: Mapping[Part, float]) -> None:
+    """Raise ConfigError for a part that does not exist, or when nothing is rewarded."""
+    for part in weights:
+        if part not in get_args(Part):
+            raise ConfigError(f"unknown reward {part!r}; accepted: {', '.join(get_args(Part))}")
+    if not any(weights.values()):
+        raise ConfigError(f"no reward has a weight: {dict(weights)!r}; give one of {', '.join(get_args(Part))} one")
+
+
+def copied_share(guidance: str, question: str) -> float:
+    """The share of guidance's runs of COPIED_WORDS words that stand in the question; 0 of guidance shorter than that."""
+    runs = _runs(guidance)
+    return fmean(run in _runs(question) for run in runs) if runs else 0.0
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.lower())
+    return {tuple(words[i : i + COPIED_WORDS]) for i in range(len(words) - COPIED_WORDS + 1)}
