@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from tiny import tiny_model
 
-from sg_agent.errors import ConfigError, DataError
+from sg_agent.errors import ConfigError
 from sg_agent.models import load_model
-from sg_agent.rows import Row
-from sg_agent.training.distill import Recipe, as_conversation, distill, load_data, load_recipe
+from sg_agent.training.distill import distill
+from sg_agent.training.recipe import DistillRecipe
 
 ROWS = [
     {"id": str(i), "question": f"{i} boats?", "answer": str(i), "task": "math", "guidance": "1. Look.\n2. Count."}
@@ -24,38 +24,10 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def recipe_for(base: Path, data: Path, *, epochs: float = 2) -> Recipe:
-    return Recipe(base=f"local:{base}", data=[str(data)], learning_rate=0.02, batch_size=4, epochs=epochs, lora_rank=4)
-
-
-def test_the_shipped_recipe_is_valid() -> None:
-    from sg_agent.training import distill as module
-
-    recipe = load_recipe(Path(module.__file__).parent / "recipes" / "embedded.yaml")
-    assert recipe.data == ["depot", "archive"]
-
-
-def test_an_unknown_key_or_a_missing_file_is_named(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.yaml"
-    bad.write_text("base: embedded:solver\ndata: [depot]\nlearning_rate: 1\nbatch_size: 1\nepochs: 1\nlora_rnak: 8\n")
-    with pytest.raises(ConfigError, match="'lora_rnak': Extra inputs"):
-        load_recipe(bad)
-    with pytest.raises(ConfigError, match="no such recipe"):
-        load_recipe(tmp_path / "none.yaml")
-
-
-def test_rows_without_guidance_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_text('{"id": "a", "question": "q", "answer": "a"}\n')
-    with pytest.raises(DataError, match="row 'a' has no guidance"):
-        load_data(recipe_for(tmp_path, path))
-
-
-def test_the_prompt_learned_is_the_prompt_the_graphs_send() -> None:
-    conversation = as_conversation(Row.model_validate(ROWS[0]))
-    assert [message["role"] for message in conversation["prompt"]] == ["system", "user"]
-    assert conversation["prompt"][0]["content"].startswith("Write a plan")
-    assert conversation["completion"] == [{"role": "assistant", "content": "1. Look.\n2. Count."}]
+def recipe_for(base: Path, data: Path, *, epochs: float = 2) -> DistillRecipe:
+    return DistillRecipe(
+        base=f"local:{base}", data=[str(data)], learning_rate=0.02, batch_size=4, epochs=epochs, lora_rank=4
+    )
 
 
 @pytest.mark.slow

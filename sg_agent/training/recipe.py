@@ -1,0 +1,88 @@
+"""Recipes: the checked-in settings of a training run, one pydantic model per kind of run, read from YAML.
+
+A kind of run adds its keys to `BaseRecipe`. What is shipped stands in recipes/ and is named without folder and suffix.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+
+from sg_agent.errors import ConfigError
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class BaseRecipe(BaseModel):
+    """What every kind of training needs. Unknown keys are errors.
+
+    `base` is the spec of a local model, `data` names worlds (their train split, `rows_per_world` of each) or files of
+    canonical rows. `threads` are CPU threads of one process, None leaves them to torch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    base: str
+    data: list[str] = Field(min_length=1)
+    rows_per_world: PositiveInt = 3000
+    seed: NonNegativeInt = 0
+    lora_rank: PositiveInt = 16
+    lora_alpha: PositiveInt = 32
+    learning_rate: PositiveFloat
+    batch_size: PositiveInt
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    threads: PositiveInt | None = None
+
+
+class DistillRecipe(BaseRecipe):
+    """A distillation, resolved."""
+
+    epochs: PositiveFloat
+
+
+R = TypeVar("R", bound=BaseRecipe)
+
+
+def load_recipe(path: str | Path, model: type[R], *, changes: Mapping[str, Any] | None = None) -> R:
+    """The recipe in a YAML file, or the shipped one of that name, with `changes` on top.
+
+    Raises ConfigError naming the file and the field.
+    """
+    file = find_recipe(path)
+    try:
+        given = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"recipe {str(file)!r} cannot be read: {error}") from error
+    if not isinstance(given, dict):
+        raise ConfigError(f"recipe {str(file)!r} must hold keys and values, not {type(given).__name__}")
+    return make_recipe({**given, **(changes or {})}, model, where=str(file))
+
+
+def make_recipe(given: Mapping[str, Any], model: type[R], *, where: str) -> R:
+    """A checked recipe. Raises ConfigError naming `where` and the first bad field."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        known = f"; accepted: {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        value = "" if first["type"] in ("missing", "extra_forbidden") else f", not {first['input']!r:.80}"
+        raise ConfigError(f"{where}: {field!r}: {first['msg']}{value}{known}") from error
+
+
+def find_recipe(path: str | Path) -> Path:
+    """The file that `path` names: itself, or a shipped recipe. Raises ConfigError listing those."""
+    if Path(path).is_file():
+        return Path(path)
+    shipped = RECIPES / f"{path}.yaml"
+    if Path(path).name == str(path) and shipped.is_file():
+        return shipped
+    names = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
+    raise ConfigError(f"no such recipe: {str(path)!r}; a YAML file, or one of {names}")
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """`key: old -> new` for what is not the same, key by key of `now`."""
+    return [f"{key}: {before.get(key)!r} -> {value!r}" for key, value in now.items() if before.get(key) != value]
