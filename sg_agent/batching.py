@@ -32,12 +32,12 @@ PREFILL_TOKENS = 4096
 
 @dataclass(frozen=True)
 class Reply:
-    """A finished generation. `output_tokens` counts the end token too."""
+    """A finished generation. `tokens` are what was generated, the end token included."""
 
     text: str
     finish: Literal["stop", "length"]
     input_tokens: int
-    output_tokens: int
+    tokens: tuple[int, ...]
 
 
 @dataclass(eq=False)
@@ -86,7 +86,7 @@ class Request:
         self._send(self.stream.close())
         finish = "stop" if self.stream.stopped else finish
         if self.future.set_running_or_notify_cancel():
-            reply = Reply("".join(self.pieces), finish, len(self.prompt), len(self.stream.tokens))
+            reply = Reply("".join(self.pieces), finish, len(self.prompt), tuple(self.stream.tokens))
             self.future.set_result(reply)
 
 

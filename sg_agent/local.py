@@ -119,6 +119,13 @@ class LocalChatModel(BaseChatModel):
         params["ls_provider"] = "local"
         return params
 
+    def submit(self, messages: list[BaseMessage], **settings: Any) -> "tuple[list[int], Future[Reply]]":
+        """The prompt's token ids, and the reply with its tokens as it will be: for training, which needs both.
+
+        `settings` as in a call. Raises what a call does.
+        """
+        return self._submit(messages, None, settings)
+
     def get_token_ids(self, text: str) -> list[int]:
         """The model's own token ids of a text."""
         return self._loaded.chat.tokens(text)
@@ -130,7 +137,7 @@ class LocalChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
         **kwargs: Any,
     ) -> ChatResult:
-        future = self._submit(messages, stop, kwargs)
+        _, future = self._submit(messages, stop, kwargs)
         try:
             return self._result(future.result())
         finally:
@@ -143,7 +150,8 @@ class LocalChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
         **kwargs: Any,
     ) -> ChatResult:
-        return self._result(await asyncio.wrap_future(self._submit(messages, stop, kwargs)))
+        _, future = self._submit(messages, stop, kwargs)
+        return self._result(await asyncio.wrap_future(future))
 
     def _stream(
         self,
@@ -153,7 +161,7 @@ class LocalChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         texts: SimpleQueue[str | None] = SimpleQueue()
-        future = self._submit(messages, stop, kwargs, on_text=texts.put)
+        _, future = self._submit(messages, stop, kwargs, on_text=texts.put)
         future.add_done_callback(lambda _: texts.put(None))
         try:
             while (text := texts.get()) is not None:
@@ -176,7 +184,7 @@ class LocalChatModel(BaseChatModel):
             with suppress(RuntimeError):  # the loop is closed: nobody listens any more
                 loop.call_soon_threadsafe(texts.put_nowait, text)
 
-        future = self._submit(messages, stop, kwargs, on_text=put)
+        _, future = self._submit(messages, stop, kwargs, on_text=put)
         future.add_done_callback(lambda _: put(None))
         try:
             while (text := await texts.get()) is not None:
@@ -192,7 +200,7 @@ class LocalChatModel(BaseChatModel):
         settings: dict[str, Any],
         *,
         on_text: Callable[[str], None] = lambda _: None,
-    ) -> "Future[Reply]":
+    ) -> "tuple[list[int], Future[Reply]]":
         sampling = self._sampling(stop, settings)
         prompt = self._loaded.chat.encode(messages)
         limit = sampling.max_tokens or self.max_tokens
@@ -204,7 +212,7 @@ class LocalChatModel(BaseChatModel):
                     f"(its context window of {window} less one for the reply)"
                 )
             limit = min(limit, window - len(prompt))
-        return self._loaded.engine.submit(prompt, sampling, limit=limit, on_text=on_text)
+        return prompt, self._loaded.engine.submit(prompt, sampling, limit=limit, on_text=on_text)
 
     def _sampling(self, stop: list[str] | None, settings: dict[str, Any]) -> Sampling:
         # LangChain passes its own `stream` through.
@@ -240,5 +248,7 @@ class LocalChatModel(BaseChatModel):
 
 
 def _usage(reply: Reply) -> UsageMetadata:
-    total = reply.input_tokens + reply.output_tokens
-    return UsageMetadata(input_tokens=reply.input_tokens, output_tokens=reply.output_tokens, total_tokens=total)
+    written = len(reply.tokens)
+    return UsageMetadata(
+        input_tokens=reply.input_tokens, output_tokens=written, total_tokens=reply.input_tokens + written
+    )

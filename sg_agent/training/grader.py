@@ -219,5 +219,3 @@ def _known(grade: Grade) -> "Future[Grade]":
     future: Future[Grade] = Future()
     future.set_result(grade)
     return future
-
-

@@ -131,9 +131,7 @@ class Rewards:
         asked = self.judge if "rationale" in self.weights else None
         aspects = asked.rate(rows, texts) if asked else [None] * len(rows)
         found: list[Judged | None] = []
-        for row, text, ids, grade, base, rated in zip(
-            rows, texts, completion_ids, grades, alone, aspects, strict=True
-        ):
+        for row, text, ids, grade, base, rated in zip(rows, texts, completion_ids, grades, alone, aspects, strict=True):
             unknown = grade.score is None or ("uplift" in self.weights and base is None) or (asked and rated is None)
             one = Judged(clean_guidance(text), len(ids), grade, base, copied_share(text, row.question), rated)
             found.append(None if unknown else one)
@@ -164,7 +162,7 @@ def check_weights(weights: Mapping[Part, float]) -> None:
 
 
 def copied_share(guidance: str, question: str) -> float:
-    """The share of guidance's runs of COPIED_WORDS words that stand in the question; 0 of guidance shorter than that."""
+    """The share of guidance's runs of COPIED_WORDS words that stand in the question; 0 when it is shorter than one."""
     runs = _runs(guidance)
     return fmean(run in _runs(question) for run in runs) if runs else 0.0
 

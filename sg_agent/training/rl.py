@@ -1,0 +1,230 @@
+"""RL of a guide with the frozen solver in the loop: GRPO (default) or RLOO on questions and answers alone.
+
+    sg-agent rl RECIPE --out DIR        # the same command continues
+
+TRL's trainers with PEFT do the work; ours are the rewards, the grades behind them and the rollouts that let the solver
+answer while the guide still writes. The run ends with the same round trip as a distillation, of the best adapter seen.
+"""
+
+import os
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from sg_agent.errors import BudgetSpent, ConfigError, Interrupted, MissingExtra
+from sg_agent.evals.budget import Budget
+from sg_agent.local import LocalChatModel
+from sg_agent.models import check_spec, load_model, local_path
+from sg_agent.rows import Row, load_rows
+from sg_agent.training.adapter import save_adapter
+from sg_agent.training.data import as_prompt, load_questions
+from sg_agent.training.grader import Asking, Grader
+from sg_agent.training.judge import Judge
+from sg_agent.training.passport import make_passport
+from sg_agent.training.rewards import Rewards, check_weights
+from sg_agent.training.rl_callbacks import StopAtBudget, Validation, restore_best
+from sg_agent.training.rl_recipe import RlRecipe
+from sg_agent.training.rollouts import Rollouts
+from sg_agent.training.run_dir import claim, last_checkpoint
+from sg_agent.weights import find_adapter, load_weights, weights_sha256
+from sg_agent.worlds import WORLDS, questions
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+GRADES = "grades.jsonl"
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What a run asks: to learn from, and to measure on."""
+
+    train: list[Row]
+    validation: list[Row]
+
+
+def rl(recipe: RlRecipe, out: Path) -> Path:
+    """Train, or continue, in `out`; returns the adapter's directory.
+
+    Raises a UserError for what can be told wrong before anything is loaded, BudgetSpent when the budget ended the run
+    (the adapter is saved), Interrupted, RunError when the solver fails too often, or when the adapter that was saved
+    does not behave as the one that was trained.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL pings a host unless told not to
+    check(recipe)
+    asked = load_all(recipe)
+    passport = {**make_passport(recipe, asked.train), "guide_sha256": guide_sha256(recipe)}
+    claim(out, passport)
+    budget = None if recipe.max_cost is None else Budget(recipe.max_cost)
+    solver = load_model(recipe.solver, max_retries=0)
+    with Grader(solver, asking(recipe), budget=budget, journal=out / GRADES) as grader:
+        if budget is not None:
+            budget.spent_usd = grader.spent_usd or 0.0
+        trainer = _trainer(recipe, asked, grader, out)
+        _train(trainer, out)
+        trained = cast("PeftModel", trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False))
+        restore_best(trained, out)
+        adapter = save_adapter(trained, passport, out, asked.validation or asked.train)
+        if grader.exhausted:
+            raise BudgetSpent(
+                f"the budget of ${recipe.max_cost:g} is spent after step {trainer.state.global_step} of "
+                f"{recipe.steps}; the adapter so far is in {str(adapter)!r}"
+            )
+    return adapter
+
+
+def _train(trainer: Any, out: Path) -> None:
+    try:
+        trainer.train(resume_from_checkpoint=last_checkpoint(out))
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; the same command continues from the last checkpoint in {str(out)!r}") from None
+
+
+def check(recipe: RlRecipe) -> None:
+    """Raise a UserError for models, rewards and packages that will not do. Loads nothing."""
+    local_path(recipe.base)
+    for spec in (recipe.base, recipe.solver, recipe.judge):
+        if spec is not None:
+            check_spec(spec)
+    check_weights(recipe.rewards)
+    if recipe.guide is not None:
+        find_adapter(str(adapter_of(recipe.guide)))
+    if recipe.judge is not None and not recipe.asks_judge:
+        raise ConfigError(f"judge {recipe.judge!r} is asked for the reward 'rationale', which has no weight")
+    try:
+        import trl  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra("RL", "train") from error
+
+
+def adapter_of(guide: str) -> Path:
+    """The adapter that `guide` names: a directory, or that of the run that made it."""
+    path = Path(guide).expanduser()
+    return path / "adapter" if (path / "adapter" / "adapter_config.json").is_file() else path
+
+
+def guide_sha256(recipe: RlRecipe) -> str | None:
+    return None if recipe.guide is None else weights_sha256(adapter_of(recipe.guide))
+
+
+def load_all(recipe: RlRecipe) -> Questions:
+    """The questions of the run; those of validation are never trained on."""
+    train = load_questions(recipe)
+    if recipe.validation_data is not None:
+        return Questions(train, load_rows(recipe.validation_data)[: recipe.validation])
+    worlds = [name for name in recipe.data if name in WORLDS]
+    each = recipe.validation // max(1, len(worlds))
+    return Questions(
+        train, [row for world in worlds for row in islice(questions(world, "validation", seed=recipe.seed), each)]
+    )
+
+
+def asking(recipe: RlRecipe) -> Asking:
+    return Asking(
+        attempts=recipe.attempts,
+        temperature=recipe.solver_temperature,
+        max_tokens=recipe.solver_max_tokens,
+        seed=recipe.seed,
+        concurrency=recipe.concurrency,
+        call_deadline_s=recipe.call_deadline_s,
+        grade_deadline_s=recipe.grade_deadline_s,
+        max_error_rate=recipe.max_error_rate,
+    )
+
+
+def _trainer(recipe: RlRecipe, asked: Questions, grader: Grader, out: Path) -> Any:
+    """TRL's trainer for the recipe's algorithm."""
+    from datasets import Dataset
+    from trl.trainer.grpo_trainer import GRPOTrainer
+    from trl.trainer.rloo_trainer import RLOOTrainer
+
+    policy, tokenizer = _policy(recipe)
+    runtime = LocalChatModel(
+        model=local_path(recipe.base), max_tokens=recipe.guide_max_tokens, max_batch=recipe.batch_size
+    )
+    rows = {row.id: row for row in asked.train}
+    judge = Judge(load_model(recipe.judge, max_retries=0), grader) if recipe.judge else None
+    rewards = Rewards(rows, grader, recipe.rewards, most_tokens=recipe.guide_max_tokens, judge=judge)
+    given: dict[str, Any] = {
+        "model": policy,
+        "reward_funcs": rewards.functions,
+        "args": _settings(recipe, rewards, out),
+        "train_dataset": Dataset.from_list([{"prompt": as_prompt(row), "row_id": row.id} for row in asked.train]),
+        "processing_class": tokenizer,
+    }
+    if recipe.algorithm == "rloo":
+        trainer: Any = RLOOTrainer(**given)
+    elif recipe.rollouts == "engine":
+        rollouts: Any = _rollouts(recipe, asked, grader, runtime)  # TRL's type knows prompts as text only
+        trainer = GRPOTrainer(**given, rollout_func=rollouts)
+    else:
+        trainer = GRPOTrainer(**given)
+    trainer.add_callback(StopAtBudget(grader))
+    if asked.validation:
+        guide = runtime.with_model(cast("PreTrainedModel", policy))
+        validation = Validation(guide, asked.validation, grader, out, every=recipe.eval_steps)
+        validation.log = trainer.log
+        trainer.add_callback(validation)
+    return trainer
+
+
+def _policy(recipe: RlRecipe) -> "tuple[PeftModel, PreTrainedTokenizerBase]":
+    """The guide to train: the adapter of `recipe.guide` on the base, or a fresh one."""
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    base = load_weights(local_path(recipe.base), None, trust_remote_code=False, device=None)
+    base.model.set_attn_implementation(recipe.attention)
+    if recipe.guide is not None:
+        model: Any = PeftModel.from_pretrained(base.model, str(adapter_of(recipe.guide)), is_trainable=True)
+    else:
+        lora = LoraConfig(
+            r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        )
+        model = get_peft_model(base.model, lora)
+    return model, base.tokenizer
+
+
+def _settings(recipe: RlRecipe, rewards: Rewards, out: Path) -> Any:
+    import torch
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.rloo_config import RLOOConfig
+
+    micro = recipe.micro_batch or recipe.batch_size
+    config: Any = GRPOConfig if recipe.algorithm == "grpo" else RLOOConfig
+    return config(
+        output_dir=str(out),
+        max_steps=recipe.steps,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=recipe.batch_size // micro,
+        num_generations=recipe.group_size,
+        max_completion_length=recipe.guide_max_tokens,
+        temperature=recipe.temperature,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=min(5, recipe.steps // 10),
+        beta=recipe.kl,
+        reward_weights=list(rewards.weights.values()),
+        use_vllm=recipe.rollouts == "vllm",
+        vllm_mode="colocate",
+        seed=recipe.seed,
+        logging_steps=1,
+        save_steps=recipe.save_steps,
+        save_total_limit=2,
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def _rollouts(recipe: RlRecipe, asked: Questions, grader: Grader, runtime: LocalChatModel) -> Rollouts:
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # rollout_func is an experimental part of TRL's interface
+    rows = {as_prompt(row)[-1]["content"]: row for row in asked.train}
+
+    def begin(question: str, guidance: str) -> None:
+        grader.begin(rows[question], guidance)
+
+    return Rollouts(runtime, seed=recipe.seed, temperature=recipe.temperature, on_text=begin)

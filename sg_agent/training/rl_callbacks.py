@@ -1,0 +1,103 @@
+"""What an RL run does between its steps: measure the guide on validation questions, keep the best, heed the budget."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.language_models import LanguageModelInput
+from transformers import TrainerCallback, TrainerControl, TrainerState
+
+from sg_agent.local import LocalChatModel
+from sg_agent.prompts import load_prompt
+from sg_agent.rows import Row
+from sg_agent.training.grader import Grade, Grader
+from sg_agent.training.run_dir import write_whole
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+BEST = "best"
+
+
+class StopAtBudget(TrainerCallback):
+    """Ends the run, with a checkpoint, once the budget does not allow another call."""
+
+    def __init__(self, grader: Grader) -> None:
+        self.grader = grader
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> TrainerControl:  # noqa: ARG002 - transformers' signature
+        if self.grader.exhausted:
+            control.should_save = control.should_training_stop = True
+        return control
+
+
+class Validation(TrainerCallback):
+    """Every `every` steps, and at both ends: greedy guidance for `rows`, graded by the solver; the best guide is kept.
+
+    What it found is logged as validation_score, validation_leak_rate and validation_unfit_rate. Where most grades
+    failed nothing is compared.
+    """
+
+    def __init__(self, guide: LocalChatModel, rows: list[Row], grader: Grader, out: Path, *, every: int) -> None:
+        self.guide, self.rows, self.grader, self.every = guide, rows, grader, every
+        self.best = out / BEST
+        self.log: Callable[[dict[str, float]], None] = lambda _: None
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:  # noqa: ARG002 - transformers' signature
+        if state.global_step == 0:
+            self.measure(0, kwargs["model"])
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:  # noqa: ARG002 - transformers' signature
+        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
+            self.measure(state.global_step, kwargs["model"])
+
+    def measure(self, step: int, model: "PeftModel") -> None:
+        """Measure the guide as it is after `step`, and keep it when none before was better."""
+        model.eval()
+        try:
+            found = grade_guide(self.guide, self.rows, self.grader)
+        finally:
+            model.train()
+        scores = [grade.score for grade in found if grade.score is not None]
+        if not scores:
+            return
+        score = fmean(scores)
+        self.log(
+            {
+                "validation_score": score,
+                "validation_leak_rate": fmean(grade.leak for grade in found),
+                "validation_unfit_rate": fmean(grade.problem is not None for grade in found),
+            }
+        )
+        if len(scores) > len(found) / 2 and score > self.best_score:
+            model.save_pretrained(str(self.best))
+            write_whole(self.best / "score.json", {"step": step, "score": score, "n": len(scores)})
+
+    @property
+    def best_score(self) -> float:
+        """The best score so far, below any before the first."""
+        try:
+            return float(json.loads((self.best / "score.json").read_text(encoding="utf-8"))["score"])
+        except (OSError, ValueError, KeyError):
+            return -1.0
+
+
+def grade_guide(guide: LocalChatModel, rows: list[Row], grader: Grader) -> list[Grade]:
+    """The grades of what `guide` writes greedily for `rows`."""
+    prompts: list[LanguageModelInput] = [load_prompt("guide", row.task).render(row, kind=row.kind) for row in rows]
+    replies = guide.batch(prompts)
+    cut = [reply.response_metadata["finish_reason"] == "length" for reply in replies]
+    begun = [grader.begin(row, reply.text, truncated) for row, reply, truncated in zip(rows, replies, cut, strict=True)]
+    return [future.result() for future in begun]
+
+
+def restore_best(model: "PeftModel", out: Path) -> None:
+    """Put the best adapter's weights back into the model, where one was kept."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    weights = out / BEST / "adapter_model.safetensors"
+    if weights.is_file():
+        set_peft_model_state_dict(model, load_file(str(weights)))
