@@ -95,17 +95,20 @@ class Grader:
             self._remember(journal)
         self._loop = asyncio.new_event_loop()
         self._places = asyncio.Semaphore(asking.concurrency)
-        self._thread = threading.Thread(target=self._loop.run_forever, name="sg-agent-grader", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="sg-agent-grader", daemon=True)
         self._thread.start()
 
     def __enter__(self) -> "Grader":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for task in asyncio.all_tasks(self._loop):
-            self._loop.call_soon_threadsafe(task.cancel)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=10)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        """The event loop's thread: what is still asked when it ends is given up."""
+        with asyncio.Runner(loop_factory=lambda: self._loop):  # closing it cancels and awaits every task
+            self._loop.run_forever()
 
     def begin(self, row: Row, guidance: str | None, truncated: bool = False) -> "Future[Grade]":
         """The grade of `guidance` as the guide wrote it, or of the solver alone (None), now or as soon as it is known.
