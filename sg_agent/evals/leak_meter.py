@@ -56,11 +56,11 @@ def leak_meters(
 
 
 def _leaks(row: Row, guidance: str) -> bool:
-    shown = _shown_text(row)
+    shown = shown_text(row)
     return any(leaks(guidance, answer, row.kind, shown) for answer in (row.answer, *row.answer_aliases))
 
 
-def _shown_text(row: Row) -> str:
+def shown_text(row: Row) -> str:
     """What guidance may repeat: the question and its passages, but not the choices, since to name one is to answer."""
     return "\n".join([row.question, *(passage.text for passage in row.context or [])])
 
@@ -69,7 +69,7 @@ def _meter(rows: Mapping[str, Row], arm: str, found: Leaks, compared: Mapping[st
     guided = [(rows[answer["id"]], answer["guidance"]) for answer in compared[arm] if answer["guidance"]]
     leaked = {row.id for row, _ in guided if (row.id, arm) in found}
     kept = rows.keys() - leaked
-    worked = [row for row, guidance in guided if row.kind == "plan" and computed_value(guidance, _shown_text(row))]
+    worked = [row for row, guidance in guided if row.kind == "plan" and computed_value(guidance, shown_text(row))]
     return {
         "guided": len(guided),
         "leaking": len(leaked),
