@@ -125,15 +125,25 @@ def computed_value(text: str, question: str) -> str | None:
 
 
 def leaks(guidance: str, answer: str, kind: Kind, question: str) -> bool:
-    """Whether guidance gives the known `answer` away.
+    """Whether guidance gives the known `answer` away, be it by working it out or by any value on the way to it.
 
-    A plan does by a stated answer, a computed value, or the answer itself where the question does not hold it; a
-    small operand is no such value. A rationale does by stating it as the answer; evidence it quotes may contain it.
+    A plan does by a computed value and by what `names_answer` finds, a rationale by that alone.
+    """
+    if kind == "plan" and computed_value(guidance, question[:_READ]):
+        return True
+    return names_answer(guidance, answer, kind, question)
+
+
+def names_answer(guidance: str, answer: str, kind: Kind, question: str) -> bool:
+    """Whether guidance states or holds the known `answer`.
+
+    A plan does by a stated answer, or the answer itself where the question does not hold it; a small operand is no
+    such value. A rationale does by stating it as the answer; evidence it quotes may contain it.
     """
     guidance, question = guidance[:MOST_CHARACTERS], question[:_READ]
     if kind == "rationale":
         return any(_holds(guidance[stated.end() :].split("\n", 1)[0], answer) for stated in STATED.finditer(guidance))
-    if STATED.search(guidance) or computed_value(guidance, question):
+    if STATED.search(guidance):
         return True
     if (number := to_number(answer)) is not None:
         return number in _brought_numbers(guidance) and number not in _numbers(question)

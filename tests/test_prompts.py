@@ -23,6 +23,19 @@ def test_every_phase_and_task_has_a_prompt(phase: str, task: str) -> None:
 
 
 @pytest.mark.parametrize("task", ["math", "multiple_choice", "boolean", "multihop_qa", "open"])
+@pytest.mark.parametrize("kind", ["plan", "rationale"])
+def test_a_teacher_sees_the_answer_only_when_it_is_given(task: str, kind: Kind) -> None:
+    prompt = load_prompt("teach", task)
+    system, user = prompt.render(ROW, kind=kind)
+    assert kind in system.text
+    assert "2 to 6 numbered steps" in system.text
+    assert "answer" not in user.text.lower()
+    told, shown = prompt.render(ROW, kind=kind, answer="3")
+    assert "Right answer, for your eyes only: 3" in shown.text
+    assert told.text != system.text
+
+
+@pytest.mark.parametrize("task", ["math", "multiple_choice", "boolean", "multihop_qa", "open"])
 def test_leak_is_the_solvers_prompt_without_the_question(task: str) -> None:
     row = Row(id="1", question="Who?", answer="A", choices=["x", "y"], context=[Passage(title="T", text="t.")])
     bare = Row(id="1", question="(not shown)", answer="A")

@@ -166,9 +166,10 @@ class EvalConfig:
 
 
 def _prompts_hash(suite: Suite) -> str:
-    """One hash of the prompts of every phase for the suite's tasks."""
+    """One hash of the prompts of every phase that an arm may ask with, for the suite's tasks."""
     tasks = sorted({row.task for row in suite.rows})
-    stamps = [load_prompt(phase, task).stamp for phase in get_args(Phase) for task in tasks]
+    asked = [phase for phase in get_args(Phase) if phase not in ("teach", "judge")]
+    stamps = [load_prompt(phase, task).stamp for phase in asked for task in tasks]
     return hashlib.sha256("\n".join(stamps).encode()).hexdigest()[:12]
 
 

@@ -1,23 +1,15 @@
-"""results.jsonl: every (question, arm) result ever finished, one line each, appended and flushed at once.
+"""results.jsonl: every (question, arm) result ever finished, one line each, in a `Journal` that survives a kill."""
 
-A line torn by a kill is cut off when the file is opened again. Only one process may write at a time.
-"""
-
-import json
-import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, Self
 
-from sg_agent.errors import ConfigError, DataError
 from sg_agent.evals.graph import ArmResult
+from sg_agent.journal import Journal, damaged, read_journal
 from sg_agent.ledger import CallRecord
-
-if sys.platform != "win32":
-    import fcntl
 
 Key = tuple[str, str]
 
@@ -34,34 +26,29 @@ class ResultStore:
         self.latest: dict[Key, ArmResult] = {}
         self.superseded: defaultdict[str, list[CallRecord]] = defaultdict(list)
         self.spent_usd = 0.0  # of all lines, the superseded included; unknown costs are left out
-        self._file: BinaryIO | None = None
+        self._journal = Journal(path)
 
     def __enter__(self) -> Self:
         with ExitStack() as on_error:
-            file = on_error.enter_context(self.path.open("a+b"))
-            self._lock(file)
-            self._read(file)
+            journal = on_error.enter_context(self._journal)
+            self._keep_all(journal.records)
+            journal.records.clear()
             on_error.pop_all()
-        self._file = file
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._file
-        self._file.close()
+        self._journal.__exit__(kind, value, trace)
 
     def peek(self) -> Self:
         """Read what is there by now, without opening it for writing."""
-        if self.path.is_file():
-            self._parse(self.path.read_bytes().rpartition(b"\n")[0])
+        self._keep_all(read_journal(self.path))
         return self
 
     def append(self, result: ArmResult) -> None:
-        """Write one result and flush it; from here on it survives a kill."""
-        assert self._file
-        self._file.write(json.dumps(result, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
-        self._file.flush()
+        """Write one result; from here on it survives a kill."""
+        self._journal.append(result)
         self._keep(result)
 
     def missing(self, row_id: str, arms: Sequence[str]) -> list[str]:
@@ -86,23 +73,9 @@ class ResultStore:
             self.superseded[kept["arm"]] += kept["ledger"]
         self.latest[key] = result
 
-    def _lock(self, file: BinaryIO) -> None:
-        if sys.platform != "win32":
+    def _keep_all(self, records: Iterable[Any]) -> None:
+        for number, record in enumerate(records, 1):
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(f"another run is writing to {str(self.path)!r}; wait for it or use --out") from None
-
-    def _read(self, file: BinaryIO) -> None:
-        file.seek(0)
-        whole, _, torn = file.read().rpartition(b"\n")
-        self._parse(whole)
-        if torn:
-            file.truncate(len(whole) + 1 if whole else 0)
-
-    def _parse(self, whole: bytes) -> None:
-        for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
-            try:
-                self._keep(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
-                raise DataError(f"{self.path}:{number}: not a result: {error}; delete the line to continue") from error
+                self._keep(record)
+            except (KeyError, TypeError) as error:
+                raise damaged(self.path, number, error) from error

@@ -19,7 +19,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from sg_agent.errors import ConfigError
 from sg_agent.rows import Kind, Row
 
-Phase = Literal["guide", "solver", "standard", "cot", "leak", "judge"]
+Phase = Literal["guide", "solver", "standard", "cot", "leak", "teach", "judge"]
 VERSION = "v1"
 SEPARATOR = "=== user ===\n"
 
@@ -37,8 +37,12 @@ class Prompt:
         """What a result records of the prompt."""
         return f"{self.id}@{self.sha256}"
 
-    def render(self, row: Row, *, guidance: str | None = None, kind: Kind | None = None) -> list[BaseMessage]:
-        """The messages for `row`. `guidance` is for the solver and leak phases, `kind` for the guide phase.
+    def render(
+        self, row: Row, *, guidance: str | None = None, kind: Kind | None = None, answer: str | None = None
+    ) -> list[BaseMessage]:
+        """The messages for `row`. `guidance` is for the solver and leak phases, `kind` for guide and teach.
+
+        `answer` is for a teacher that may see it; no other phase is ever given one.
 
         Raises ConfigError when the template asks for a variable it is not given.
         """
@@ -47,6 +51,8 @@ class Prompt:
             variables["guidance"] = guidance
         if kind is not None:
             variables["kind"] = kind
+        if answer is not None:
+            variables["answer"] = answer
         try:
             text = self.template.render(variables)
         except jinja2.UndefinedError as error:
