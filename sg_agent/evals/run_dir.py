@@ -3,10 +3,8 @@
 It is continued or refused, never overwritten. Whoever writes to it holds the lock of results.jsonl.
 """
 
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from sg_agent.errors import ConfigError
 from sg_agent.evals.arms import joined_names
 from sg_agent.rows import Row
+from sg_agent.versions import package_versions, revision
 
 PACKAGES = ("sg-agent", "inspect-ai", "langgraph", "langchain-core", "transformers", "peft", "torch", "scipy")
 
@@ -102,7 +101,7 @@ def record_run(
         config=identity,
         arms=list(joined_names(earlier.arms, arms, repr(str(run_dir.path)))),
         revisions=[*(commit for commit in earlier.revisions if commit != now), now],
-        versions=package_versions(),
+        versions=package_versions(PACKAGES),
         commands=[*(line for line in earlier.commands if line != command), command],
     )
     _write(run_dir.config, record.model_dump_json(indent=2) + "\n")
@@ -148,34 +147,6 @@ def read_rows(run_dir: RunDir) -> tuple[Row, ...]:
         except ValidationError as error:
             raise ConfigError(f"{run_dir.rows}:{number}: not a row: {error.errors()[0]['msg']}") from error
     return tuple(rows)
-
-
-def revision() -> str:
-    """The commit this package is run from (with "-dirty"), else its version."""
-    here = Path(__file__).parent
-    try:
-        _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
-        commit = _git(here, "rev-parse", "--short=12", "HEAD")
-        return commit + ("-dirty" if _git(here, "status", "--porcelain", "--", "..") else "")
-    except (OSError, subprocess.SubprocessError):
-        return package_versions().get("sg-agent", "unknown")
-
-
-def package_versions() -> dict[str, str]:
-    """The versions of the packages that results may depend on, of those installed."""
-    versions: dict[str, str] = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603 - fixed arguments
-    return done.stdout.strip()
 
 
 def _is_run_dir(run_dir: RunDir) -> bool:

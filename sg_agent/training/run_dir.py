@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sg_agent.errors import ConfigError
+from sg_agent.training.run_record import run_record
 
 WRITTEN_LAST = "trainer_state.json"
 
@@ -15,8 +16,9 @@ def claim(out: Path, passport: dict[str, Any]) -> None:
 
     Raises ConfigError, with the difference, for another run's directory or a folder of something else.
     """
-    path = out / "run.json"
+    path, earlier = out / "run.json", None
     if path.exists():
+        earlier = json.loads(path.read_text(encoding="utf-8")).get("record")
         before, now = (_flat(json.loads(text)) for text in (path.read_text(encoding="utf-8"), json.dumps(passport)))
         changed = [f"{key}: {before.get(key)!r} -> {value!r}" for key, value in now.items() if before.get(key) != value]
         if changed:
@@ -24,7 +26,7 @@ def claim(out: Path, passport: dict[str, Any]) -> None:
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{str(out)!r} exists and is no training run; name another --out")
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(path, passport)
+    write_whole(path, {**passport, "record": run_record(earlier)})
 
 
 def last_checkpoint(out: Path) -> str | None:

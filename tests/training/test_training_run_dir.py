@@ -45,3 +45,18 @@ def test_a_checkpoint_that_a_kill_left_unfinished_is_removed(tmp_path: Path) -> 
 def test_without_a_whole_checkpoint_a_run_begins_anew(tmp_path: Path) -> None:
     checkpoint(tmp_path, 200, None)
     assert last_checkpoint(tmp_path) is None
+
+
+def test_what_a_run_was_made_by_is_kept_beside_its_identity_and_never_compared(tmp_path: Path) -> None:
+    claim(tmp_path / "run", PASSPORT)
+    path = tmp_path / "run" / "run.json"
+    first = json.loads(path.read_text())
+    assert first["seed"] == 1
+    assert {"python", "torch", "trl", "sg-agent"} <= first["record"]["versions"].keys()
+    path.write_text(json.dumps({**first, "record": {**first["record"], "started": "then", "revisions": ["old"]}}))
+    claim(tmp_path / "run", PASSPORT)
+    record = json.loads(path.read_text())["record"]
+    assert record["started"] == "then"
+    assert record["revisions"][0] == "old"
+    assert len(record["revisions"]) == 2
+    assert len(record["commands"]) == 1
