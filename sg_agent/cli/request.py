@@ -98,7 +98,7 @@ class Request:
     def about(cls, row: Row, *, arm: str = "guided") -> "Request":
         """A row of the embedded worlds, for the embedded pair."""
         guide, solver = "embedded:guide", "embedded:solver"
-        return cls(row, ARMS[arm](Setup((row,), guide, solver)), guide, solver, Settings(temperature=0), False)
+        return cls(row, ARMS[arm](Setup((row,), guide, solver)), guide, solver, sampled(Settings()), False)
 
 
 def answer(request: Request) -> Reply:
@@ -176,7 +176,7 @@ def _row(question: str, task: str | None, passages: list[Passage]) -> Row:
 
 
 def _loader(request: Request) -> Load:
-    return lambda model: load_model(model, temperature=0, trust_remote_code=request.trust_remote_code)
+    return lambda model: load_model(model, trust_remote_code=request.trust_remote_code)
 
 
 def _reply(request: Request, output: GraphOutput | dict[str, Any], latency_s: float) -> Reply:
