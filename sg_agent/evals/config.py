@@ -15,6 +15,7 @@ from sg_agent.errors import ConfigError
 from sg_agent.evals.arms import Setup, make_arms
 from sg_agent.evals.few_shot import check_shots, load_examples
 from sg_agent.evals.suites import Suite, check_suite, load_suite
+from sg_agent.files import check_writable
 from sg_agent.graphs.state import Settings
 from sg_agent.models import Model, check_spec, fingerprint, model_name
 from sg_agent.prompts import Phase, load_prompt
@@ -73,6 +74,8 @@ class EvalConfig:
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
             raise ConfigError(f"max_cost must be above 0, not {self.max_cost!r}")
         self._check_regression()
+        if self.out is not None:
+            check_writable(Path(self.out), "out")
         for arm in make_arms(self.arms, Setup((), self.guide, self.solver)):
             arm.settings(self.settings())
             for model in arm.models:
@@ -111,8 +114,10 @@ class EvalConfig:
                 raise ConfigError(f"{name} {str(value)!r} needs a baseline: the result.json of the run to compare with")
         if self.max_drop is not None and not 0 <= self.max_drop <= 100:
             raise ConfigError(f"max_drop must be 0 to 100 points, not {self.max_drop!r}")
-        if self.junit is not None and Path(self.junit).is_dir():
-            raise ConfigError(f"junit must be a file to write, and {str(self.junit)!r} is a folder")
+        if self.junit is not None:
+            check_writable(Path(self.junit), "junit")
+            if Path(self.junit).is_dir():
+                raise ConfigError(f"junit must be a file to write, and {str(self.junit)!r} is a folder")
 
     @property
     def answers_in_flight(self) -> int:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from sg_agent.errors import ConfigError
 from sg_agent.evals.arms import joined_names
-from sg_agent.files import partial_of, write_whole
+from sg_agent.files import check_writable, partial_of, write_whole
 from sg_agent.rows import Row
 
 PACKAGES = ("sg-agent", "inspect-ai", "langgraph", "langchain-core", "transformers", "peft", "torch", "scipy")
@@ -82,11 +82,18 @@ class RunRecord(BaseModel):
 
 
 def claim_run_dir(path: Path) -> RunDir:
-    """Make the directory, or take the one that is there. Raises ConfigError for a folder of something else."""
+    """Make the directory, or take the one that is there.
+
+    Raises ConfigError for a folder of something else, and where nothing can be written.
+    """
+    check_writable(path, "run directory")
     run_dir = RunDir(path)
     if path.exists() and not _is_run_dir(run_dir):
         raise ConfigError(f"{str(path)!r} exists and is no run directory; use another --out")
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"run directory {str(path)!r} cannot be made: {error.strerror}") from error
     return run_dir
 
 

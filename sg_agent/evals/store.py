@@ -26,7 +26,8 @@ class ResultStore:
     """Open for reading and appending, as a context manager.
 
     `latest` has what counts for each question and arm, `superseded` the calls of all other lines, by arm: they were
-    paid for too. Raises ConfigError when another process has it open, DataError when a line but the last is damaged.
+    paid for too. Raises ConfigError when another process has it open or it cannot be written, DataError when a
+    line but the last is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +39,7 @@ class ResultStore:
 
     def __enter__(self) -> Self:
         with ExitStack() as on_error:
-            file = on_error.enter_context(self.path.open("a+b"))
+            file = on_error.enter_context(self._open())
             self._lock(file)
             self._read(file)
             on_error.pop_all()
@@ -85,6 +86,12 @@ class ResultStore:
         if kept:
             self.superseded[kept["arm"]] += kept["ledger"]
         self.latest[key] = result
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self.path.open("a+b")
+        except OSError as error:
+            raise ConfigError(f"{str(self.path)!r} cannot be written: {error.strerror}") from error
 
     def _lock(self, file: BinaryIO) -> None:
         if sys.platform != "win32":
