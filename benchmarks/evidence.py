@@ -27,7 +27,9 @@ ARMS = (
 ALONE = ("standard", "cot")
 SUITES = {"depot": ARMS, "archive": ARMS, "depot_plain": ALONE, "archive_plain": ALONE}
 QUESTIONS = 300
-MOST_TOKENS = 200  # twice what any good reply takes; some bad ones would run on to the end of the window
+# Twice what any good reply takes, and half as much again as any good plan; some bad ones would run on to the end of
+# the window.
+MOST_TOKENS, MOST_GUIDANCE_TOKENS = 200, 150
 
 
 def cell(result: EvalResult, arm: str) -> str:
@@ -64,7 +66,16 @@ def pair_lines(results: dict[str, EvalResult]) -> list[str]:
 def main() -> None:
     runs, start = Path("runs") / "evidence", time.perf_counter()
     results = {
-        name: run_eval(EvalConfig(name, arms=arms, limit=QUESTIONS, max_tokens=MOST_TOKENS, out=runs / name))
+        name: run_eval(
+            EvalConfig(
+                name,
+                arms=arms,
+                limit=QUESTIONS,
+                max_tokens=MOST_TOKENS,
+                guide_max_tokens=MOST_GUIDANCE_TOKENS,
+                out=runs / name,
+            )
+        )
         for name, arms in SUITES.items()
     }
     made = f"{QUESTIONS} unseen questions each, printed by `python benchmarks/evidence.py`."

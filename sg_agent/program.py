@@ -12,13 +12,19 @@ from sg_agent.errors import Interrupted, SgAgentError, UserError
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Turns the package's exceptions into exit codes."""
+    """Turns the package's exceptions, and what the system refuses such as a full disk (1), into exit codes."""
     try:
         yield
     except SgAgentError as error:
         typer.echo(f"sg-agent: {' '.join(str(error).split())}", err=True)
         code = 2 if isinstance(error, UserError) else 130 if isinstance(error, Interrupted) else 1
         raise typer.Exit(code) from error
+    except BrokenPipeError:  # whoever read the output has gone: nobody is left to tell
+        raise
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        typer.echo(f"sg-agent: {' '.join(f'{error.strerror or error}{where}'.split())}", err=True)
+        raise typer.Exit(1) from error
     except KeyboardInterrupt:
         typer.echo("sg-agent: interrupted", err=True)
         raise typer.Exit(130) from None

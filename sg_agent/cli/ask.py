@@ -29,6 +29,7 @@ def run(
     samples: options.Samples = 1,
     temperature: options.Temperature = None,
     max_tokens: options.MaxTokens = None,
+    guide_max_tokens: options.GuideMaxTokens = None,
     seed: options.Seed = 0,
     stream: Annotated[
         bool | None, typer.Option("--stream/--no-stream", help="Show text as it comes; the default on a terminal.")
@@ -53,6 +54,7 @@ def run(
         samples=samples,
         temperature=temperature,
         max_tokens=max_tokens,
+        guide_max_tokens=guide_max_tokens,
         seed=seed,
         trust_remote_code=trust_remote_code,
     )

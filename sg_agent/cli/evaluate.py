@@ -58,6 +58,7 @@ def run(
     ] = False,
     temperature: options.Temperature = None,
     max_tokens: options.MaxTokens = None,
+    guide_max_tokens: options.GuideMaxTokens = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run directory; default runs/SUITE-HASH.")] = None,
     trust_remote_code: options.TrustRemoteCode = False,
     baseline: Annotated[
@@ -85,6 +86,7 @@ def run(
         seed=seed,
         temperature=temperature,
         max_tokens=max_tokens,
+        guide_max_tokens=guide_max_tokens,
         concurrency=concurrency,
         max_cost=max_cost,
         out=out,

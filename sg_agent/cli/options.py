@@ -66,6 +66,9 @@ Temperature = Annotated[
     float | None, typer.Option("--temperature", min=0, help="Default: 0 for one sample, 0.7 for several.")
 ]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Most tokens of one solver reply.")]
+GuideMaxTokens = Annotated[
+    int | None, typer.Option("--guide-max-tokens", min=1, help="Most tokens of one guidance; default 512.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Chooses the questions of generated suites.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
 TrustRemoteCode = Annotated[

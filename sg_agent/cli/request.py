@@ -65,6 +65,7 @@ class Request:
         samples: int = 1,
         temperature: float | None = None,
         max_tokens: int | None = None,
+        guide_max_tokens: int | None = None,
         seed: int = 0,
         trust_remote_code: bool = False,
     ) -> "Request":
@@ -75,7 +76,15 @@ class Request:
             raise ConfigError(f"unknown arm {arm!r}; accepted: {', '.join(ASKABLE)}")
         if task is not None and task not in get_args(Task):
             raise ConfigError(f"unknown task {task!r}; accepted: {', '.join(get_args(Task))}")
-        settings = sampled(Settings(attempts=samples, temperature=temperature, seed=seed, max_tokens=max_tokens))
+        settings = sampled(
+            Settings(
+                attempts=samples,
+                temperature=temperature,
+                seed=seed,
+                max_tokens=max_tokens,
+                guide_max_tokens=guide_max_tokens or Settings.guide_max_tokens,
+            )
+        )
         used = (solver, guide) if arm == "guided" else (solver,)
         for spec in used:
             check_spec(spec)
@@ -89,7 +98,7 @@ class Request:
     def about(cls, row: Row, *, arm: str = "guided") -> "Request":
         """A row of the embedded worlds, for the embedded pair."""
         guide, solver = "embedded:guide", "embedded:solver"
-        return cls(row, ARMS[arm](Setup((row,), guide, solver)), guide, solver, Settings(temperature=0), False)
+        return cls(row, ARMS[arm](Setup((row,), guide, solver)), guide, solver, sampled(Settings()), False)
 
 
 def answer(request: Request) -> Reply:
@@ -167,7 +176,7 @@ def _row(question: str, task: str | None, passages: list[Passage]) -> Row:
 
 
 def _loader(request: Request) -> Load:
-    return lambda model: load_model(model, temperature=0, trust_remote_code=request.trust_remote_code)
+    return lambda model: load_model(model, trust_remote_code=request.trust_remote_code)
 
 
 def _reply(request: Request, output: GraphOutput | dict[str, Any], latency_s: float) -> Reply:

@@ -15,6 +15,7 @@ from sg_agent.errors import ConfigError
 from sg_agent.evals.arms import Setup, make_arms
 from sg_agent.evals.few_shot import check_shots, load_examples
 from sg_agent.evals.suites import Suite, check_suite, load_suite
+from sg_agent.files import check_writable
 from sg_agent.graphs.state import Settings
 from sg_agent.models import Model, check_spec, fingerprint, model_name
 from sg_agent.prompts import Phase, load_prompt
@@ -29,7 +30,8 @@ class EvalConfig:
 
     An arm is one of `sg_agent.evals.arms.ARMS`, `ARM@K` (K attempts, majority vote) or `NAME=package.module:graph`.
     `limit` None is the suite's own (300 of a generated one, all of a file). `temperature` is the solver's; None is 0 of
-    one attempt and 0.7 of several. `concurrency` is the most answers in flight (a question on one arm) and the most
+    one attempt and 0.7 of several. `max_tokens` bounds a reply of the solver, `guide_max_tokens` the guidance (None is
+    512). `concurrency` is the most answers in flight (a question on one arm) and the most
     calls in flight to one hosted model; None is 192 for models in this process, which batch them, and 48 for hosted
     ones. `max_cost` is in US dollars and covers all that the run directory has cost, earlier runs included. `out` None
     is `runs/<suite>-<hash>`, so that the same config continues by itself. `data`, `revision` and `shuffle` are as in
@@ -46,6 +48,7 @@ class EvalConfig:
     seed: int = 0
     temperature: float | None = None
     max_tokens: int | None = None
+    guide_max_tokens: int | None = None
     concurrency: int | None = None
     max_cost: float | None = None
     out: str | Path | None = None
@@ -63,13 +66,16 @@ class EvalConfig:
         """Raise ConfigError or ModelError for what can be told wrong without reading rows or loading models."""
         check_suite(self.suite, limit=self.limit, data=self.data, revision=self.revision)
         check_shots(self.suite, self.shots, shots_from=self.shots_from, data=self.data)
-        for name, least in (("seed", 0), ("concurrency", 1), ("max_tokens", 1), ("temperature", 0)):
+        least = {"seed": 0, "concurrency": 1, "max_tokens": 1, "guide_max_tokens": 1, "temperature": 0}
+        for name, lowest in least.items():
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name} must be at least {least}, not {value!r}")
+            if value is not None and value < lowest:
+                raise ConfigError(f"{name} must be at least {lowest}, not {value!r}")
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
             raise ConfigError(f"max_cost must be above 0, not {self.max_cost!r}")
         self._check_regression()
+        if self.out is not None:
+            check_writable(Path(self.out), "out")
         for arm in make_arms(self.arms, Setup((), self.guide, self.solver)):
             arm.settings(self.settings())
             for model in arm.models:
@@ -98,6 +104,7 @@ class EvalConfig:
             temperature=self.temperature,
             seed=self.seed,
             max_tokens=self.max_tokens,
+            guide_max_tokens=self.guide_max_tokens or Settings.guide_max_tokens,
             examples=[row.model_dump(exclude_none=True) for row in examples],
         )
 
@@ -107,8 +114,10 @@ class EvalConfig:
                 raise ConfigError(f"{name} {str(value)!r} needs a baseline: the result.json of the run to compare with")
         if self.max_drop is not None and not 0 <= self.max_drop <= 100:
             raise ConfigError(f"max_drop must be 0 to 100 points, not {self.max_drop!r}")
-        if self.junit is not None and Path(self.junit).is_dir():
-            raise ConfigError(f"junit must be a file to write, and {str(self.junit)!r} is a folder")
+        if self.junit is not None:
+            check_writable(Path(self.junit), "junit")
+            if Path(self.junit).is_dir():
+                raise ConfigError(f"junit must be a file to write, and {str(self.junit)!r} is a folder")
 
     @property
     def answers_in_flight(self) -> int:
@@ -133,6 +142,7 @@ class EvalConfig:
             "prompts": _prompts_hash(suite),
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
+            "guide_max_tokens": self.guide_max_tokens,
         }
 
     def run_dir(self, suite: Suite) -> Path:
@@ -149,6 +159,7 @@ class EvalConfig:
             ("--limit", self.limit),
             ("--temperature", self.temperature),
             ("--max-tokens", self.max_tokens),
+            ("--guide-max-tokens", self.guide_max_tokens),
             ("--data", self.data),
             ("--revision", self.revision),
             ("--shots", self.shots or None),

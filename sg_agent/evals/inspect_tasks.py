@@ -50,8 +50,8 @@ except ModuleNotFoundError as error:
 
 RESULTS, FILE = "sg_agent_results", "file"
 PARAMETERS = (
-    "arms", "guide", "solver", "limit", "seed", "temperature", "max_tokens", "data", "revision", "shuffle",
-    "shots", "shots_from",
+    "arms", "guide", "solver", "limit", "seed", "temperature", "max_tokens", "guide_max_tokens", "data",
+    "revision", "shuffle", "shots", "shots_from",
 )  # fmt: skip
 
 

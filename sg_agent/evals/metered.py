@@ -36,7 +36,12 @@ def metered(model: BaseChatModel, *, most: int, budget: Budget | None) -> BaseCh
         return model
     throttle = Throttle(model_name(model), most)
     return MeteredModel(
-        inner=model, throttle=throttle, budget=budget, cache=model.cache, rate_limiter=model.rate_limiter
+        inner=model,
+        throttle=throttle,
+        budget=budget,
+        cache=model.cache,
+        rate_limiter=model.rate_limiter,
+        profile=model.profile,
     )
 
 

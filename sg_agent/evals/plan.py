@@ -38,7 +38,8 @@ class ArmPlan(TypedDict):
 class CallPlan(TypedDict):
     """The calls of one role by one model in one arm. Tokens and cost are of all of them; None is unknown.
 
-    `output_from` says where the output tokens come from: the mean of finished answers, --max-tokens, or 256 a call.
+    `output_from` says where the output tokens come from: the mean of finished answers, --max-tokens, or 256 a call
+    (of a guide at most --guide-max-tokens).
     """
 
     arm: str
@@ -161,7 +162,7 @@ def _output_of_one(arm: Arm, role: str, settings: Settings, store: ResultStore) 
         return sum(call["output_tokens"] for call in calls) / len(calls), "measured"
     if role == "solver" and settings.max_tokens is not None:
         return settings.max_tokens, "max_tokens"
-    return ASSUMED_OUTPUT, "assumed"
+    return min(ASSUMED_OUTPUT, settings.guide_max_tokens) if role == "guide" else ASSUMED_OUTPUT, "assumed"
 
 
 def _name(stand_in: StandIn) -> str:
@@ -193,7 +194,8 @@ def _assumptions(calls: list[CallPlan]) -> list[str]:
     said = {
         "measured": "output tokens: the mean of this directory's finished answers",
         "max_tokens": "output tokens: --max-tokens for every call of the solver",
-        "assumed": f"output tokens: {ASSUMED_OUTPUT} a call, for want of finished answers or --max-tokens",
+        "assumed": f"output tokens: {ASSUMED_OUTPUT} a call (guidance: at most its limit), for want of finished "
+        "answers or --max-tokens",
     }
     used = [said[source] for source in said if any(call["output_from"] == source for call in calls)]
     read = (

@@ -69,15 +69,10 @@ def run_eval(config: EvalConfig, *, progress: Progress | None = None) -> EvalRes
     at all.
     """
     run = _prepare(config)
-    with ResultStore(run.run_dir.results) as store, open_budget(config.max_cost, run.run_dir, store) as budget:
+    with ResultStore(run.run_dir.results) as store:
         _record(run)
-        rows = [row for row in run.suite.rows if store.missing(row.id, run.asked_arms)]
-        open_pairs = sum(len(store.missing(row.id, run.asked_arms)) for row in rows)
-        if progress:
-            total = len(run.suite.rows) * len(run.arms)
-            progress.start(str(run.run_dir.path), total=total, done=total - open_pairs)
-        if rows:
-            _ask(run, rows, store, budget, progress.advance if progress else lambda _: None)
+        with open_budget(config.max_cost, run.run_dir, store) as budget:
+            _ask_missing(run, store, budget, progress)
         result = _finish(run, store)
         if budget and budget.exhausted:
             raise BudgetSpent(_how_to_continue(run, store, budget))
@@ -104,6 +99,16 @@ def _prepare(config: EvalConfig) -> _Run:
 def _record(run: _Run) -> None:
     config, suite = run.config, run.suite
     record_run(run.run_dir, config.identity(suite), suite.rows, arms=config.arms, command=config.command())
+
+
+def _ask_missing(run: _Run, store: ResultStore, budget: Budget | None, progress: Progress | None) -> None:
+    rows = [row for row in run.suite.rows if store.missing(row.id, run.asked_arms)]
+    open_pairs = sum(len(store.missing(row.id, run.asked_arms)) for row in rows)
+    if progress:
+        total = len(run.suite.rows) * len(run.arms)
+        progress.start(str(run.run_dir.path), total=total, done=total - open_pairs)
+    if rows:
+        _ask(run, rows, store, budget, progress.advance if progress else lambda _: None)
 
 
 def _ask(

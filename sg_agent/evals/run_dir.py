@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from sg_agent.errors import ConfigError
 from sg_agent.evals.arms import joined_names
+from sg_agent.files import check_writable, partial_of, write_whole
 from sg_agent.rows import Row
 from sg_agent.versions import package_versions, revision
 
@@ -80,11 +81,18 @@ class RunRecord(BaseModel):
 
 
 def claim_run_dir(path: Path) -> RunDir:
-    """Make the directory, or take the one that is there. Raises ConfigError for a folder of something else."""
+    """Make the directory, or take the one that is there.
+
+    Raises ConfigError for a folder of something else, and where nothing can be written.
+    """
+    check_writable(path, "run directory")
     run_dir = RunDir(path)
     if path.exists() and not _is_run_dir(run_dir):
         raise ConfigError(f"{str(path)!r} exists and is no run directory; use another --out")
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"run directory {str(path)!r} cannot be made: {error.strerror}") from error
     return run_dir
 
 
@@ -104,9 +112,9 @@ def record_run(
         versions=package_versions(PACKAGES),
         commands=[*(line for line in earlier.commands if line != command), command],
     )
-    _write(run_dir.config, record.model_dump_json(indent=2) + "\n")
+    write_whole(run_dir.config, record.model_dump_json(indent=2) + "\n")
     if not run_dir.rows.is_file():
-        _write(run_dir.rows, "".join(row.model_dump_json(exclude_none=True) + "\n" for row in rows))
+        write_whole(run_dir.rows, "".join(row.model_dump_json(exclude_none=True) + "\n" for row in rows))
 
 
 def earlier_run(run_dir: RunDir, identity: dict[str, Any]) -> RunRecord | None:
@@ -154,18 +162,7 @@ def _is_run_dir(run_dir: RunDir) -> bool:
     if not run_dir.path.is_dir():
         return False
     left = {entry.name for entry in run_dir.path.iterdir() if entry != run_dir.results or entry.stat().st_size}
-    return run_dir.config.is_file() or left <= {_partial(run_dir.config).name}
-
-
-def _write(path: Path, text: str) -> None:
-    """All of the text or nothing."""
-    partial = _partial(path)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-def _partial(path: Path) -> Path:
-    return path.with_suffix(".partial")
+    return run_dir.config.is_file() or left <= {partial_of(run_dir.config).name}
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:

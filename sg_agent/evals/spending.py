@@ -6,13 +6,14 @@ A kill loses what the answers in flight have cost.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from sg_agent.errors import BudgetSpent, ConfigError
 from sg_agent.evals.budget import Budget
 from sg_agent.evals.graph import Admit
 from sg_agent.evals.run_dir import RunDir
 from sg_agent.evals.store import ResultStore
+from sg_agent.files import write_whole
 
 
 def spent(run_dir: RunDir, store: ResultStore) -> float:
@@ -29,9 +30,11 @@ def open_budget(limit_usd: float | None, run_dir: RunDir, store: ResultStore) ->
     budget = Budget(limit_usd, spent_usd=spent(run_dir, store))
     try:
         yield budget
-    finally:
-        record = {"unrecorded_usd": round(max(0.0, budget.spent_usd - store.spent_usd), 9)}
-        run_dir.spend.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    except BaseException:
+        with suppress(OSError):  # what ended the run is what is to be told
+            _keep(budget, run_dir, store)
+        raise
+    _keep(budget, run_dir, store)
 
 
 def admission(most: int, budget: Budget | None) -> Admit:
@@ -46,6 +49,11 @@ def admission(most: int, budget: Budget | None) -> Admit:
             yield
 
     return admit
+
+
+def _keep(budget: Budget, run_dir: RunDir, store: ResultStore) -> None:
+    unrecorded = round(max(0.0, budget.spent_usd - store.spent_usd), 9)
+    write_whole(run_dir.spend, json.dumps({"unrecorded_usd": unrecorded}) + "\n")
 
 
 def _unrecorded(run_dir: RunDir) -> float:

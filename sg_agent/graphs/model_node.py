@@ -67,9 +67,16 @@ class ModelNode(Runnable[StateT, dict[str, Any]]):
         return self._update(input, call, reply, time.perf_counter() - start)
 
     def _known(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """The settings without a seed where the model has none: some providers refuse what they do not know."""
-        seeded = hasattr(self.model, "seed")
-        return settings if seeded else {name: value for name, value in settings.items() if name != "seed"}
+        """The settings that the model takes, since providers refuse what they do not know.
+
+        OpenAI's Responses API has no seed, and reasoning models no temperature: LangChain's profile of a model says so.
+        """
+        refused = set()
+        if not hasattr(self.model, "seed") or getattr(self.model, "use_responses_api", None):
+            refused.add("seed")
+        if (self.model.profile or {}).get("temperature") is False:
+            refused.add("temperature")
+        return {name: value for name, value in settings.items() if name not in refused}
 
     def _update(self, state: StateT, call: Call, reply: AIMessage, latency_s: float) -> dict[str, Any]:
         record = call_record(self.role, self.model, reply, latency_s=latency_s, attempt=call.attempt, run=call.run)

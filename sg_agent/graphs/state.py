@@ -118,7 +118,8 @@ class SolveInput(TypedDict):
 
 @dataclass(frozen=True)
 class Settings:
-    """Runtime context of every graph. None leaves a setting to the model's own default.
+    """Runtime context of every graph. None leaves a setting to the model's own default; a model that takes no
+    temperature, or no seed, is asked without.
 
     `attempts` above 1 asks the solver that many times (majority vote), at VOTE_TEMPERATURE unless one is given; with a
     `seed` attempt i is asked with seed + i. `temperature` and `max_tokens` are the solver's, `guide_temperature` and

@@ -9,10 +9,13 @@ import pytest
 from hosted import Hosted
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from sg_agent.errors import BudgetSpent, ConfigError
+from sg_agent.errors import BudgetSpent, ConfigError, RunError
 from sg_agent.evals.budget import Budget, worst_case
 from sg_agent.evals.config import EvalConfig
 from sg_agent.evals.run import run_eval
+from sg_agent.evals.run_dir import claim_run_dir
+from sg_agent.evals.spending import open_budget, spent
+from sg_agent.evals.store import ResultStore
 from sg_agent.scripted import ScriptedModel
 
 # Inspect AI leaves streams to the garbage collector.
@@ -170,3 +173,47 @@ def test_models_in_this_process_cost_nothing_and_need_no_price(tmp_path: Path) -
     local = ScriptedModel(replies=reply)
     made = EvalConfig("depot", arms=("cot",), guide=local, solver=local, limit=2, max_cost=0.01, out=tmp_path / "run")
     assert run_eval(made)["arms"]["cot"]["cost_usd"] == 0
+
+
+def test_a_run_with_a_budget_that_is_stopped_before_it_is_written_down_can_begin_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    wanted = config(hosted(), tmp_path / "run", limit=1, max_cost=1.0)
+    with monkeypatch.context() as patched:
+        patched.setattr("sg_agent.evals.run.record_run", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run_eval(wanted)
+    assert run_eval(wanted)["arms"]["cot"]["n"] == 1
+
+
+def test_a_full_disk_does_not_hide_what_ended_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    run_dir = claim_run_dir(tmp_path / "run")
+    monkeypatch.setattr("sg_agent.evals.spending.write_whole", full)
+    with ResultStore(run_dir.results) as store:
+        with pytest.raises(RunError, match="the real reason"), open_budget(1.0, run_dir, store):
+            raise RunError("the real reason")
+        with pytest.raises(OSError, match="No space left"), open_budget(1.0, run_dir, store):
+            pass
+
+
+async def test_a_torn_write_leaves_the_spending_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_dir = claim_run_dir(tmp_path / "run")
+    with ResultStore(run_dir.results) as store:
+        with open_budget(1.0, run_dir, store) as budget:
+            assert budget
+            await budget.call(0.25, lambda: asyncio.sleep(0, "reply"), lambda _: None)
+
+        def torn(path: Path, data: bytes) -> int:
+            path.open("wb").close()
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_bytes", torn)
+        with pytest.raises(OSError, match="No space left"), open_budget(1.0, run_dir, store):
+            pass
+        assert spent(run_dir, store) == 0.25

@@ -15,6 +15,7 @@ from sg_agent.evals.report.markdown import markdown_report
 from sg_agent.evals.report.sheets import arms_csv, questions_csv
 from sg_agent.evals.run_dir import RunDir, read_record
 from sg_agent.evals.store import ResultStore
+from sg_agent.files import write_whole
 
 
 def report_run(path: str | Path, prices: Prices | None = None) -> Report:
@@ -43,5 +44,5 @@ def write_report(run_dir: RunDir, evidence: Evidence, prices: Prices | None = No
 
 
 def _write(path: Path, text: str) -> None:
-    """As UTF-8 with the line ends it has; a lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
-    path.write_bytes(text.encode("utf-8", errors="replace"))
+    """A lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
+    write_whole(path, text.encode("utf-8", errors="replace"))
