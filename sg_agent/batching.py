@@ -208,7 +208,7 @@ class Engine:
         if batch and batch.rows:
             self._step(batch)
         batch = batch if batch and batch.rows else None
-        for group in _groups(new):
+        for group in groups(new):
             fresh = self._prefill(group)
             if batch and fresh.rows:
                 batch.join(fresh)
@@ -255,7 +255,7 @@ class Engine:
         return output.logits[:, -1], output.past_key_values
 
 
-def _groups(rows: list[Request]) -> Iterator[list[Request]]:
+def groups(rows: list[Request]) -> Iterator[list[Request]]:
     """Rows of similar length, up to PREFILL_TOKENS with their padding."""
     group: list[Request] = []
     for row in sorted(rows, key=lambda row: len(row.prompt)):

@@ -25,7 +25,7 @@ class ChatTemplate:
 
     def encode(self, messages: list[BaseMessage]) -> list[int]:
         """The token ids of the exchange, up to where the reply begins. Raises ModelError for what it cannot hold."""
-        turns = [{"role": _role(message), "content": self.clean(_text(message))} for message in messages]
+        turns = [{"role": _role(message), "content": self.clean(message_text(message))} for message in messages]
         try:
             prompt = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         except TemplateError as error:
@@ -55,7 +55,8 @@ def _role(message: BaseMessage) -> str:
     return ROLES[message.type]
 
 
-def _text(message: BaseMessage) -> str:
+def message_text(message: BaseMessage) -> str:
+    """All text of a message. Raises ModelError for a block of anything else."""
     if isinstance(message.content, str):
         return message.content
     parts = []

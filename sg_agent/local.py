@@ -1,4 +1,4 @@
-"""A LangChain chat model that runs a transformers causal LM, with an optional PEFT adapter, in this process.
+"""A LangChain chat model that runs a transformers model, with an optional PEFT adapter, in this process.
 
 Concurrent calls, from threads as from asyncio, are decoded together (see batching.py). Text only: no tools, no images.
 """
@@ -28,6 +28,7 @@ try:
     from sg_agent.batching import Engine, Reply
     from sg_agent.chat_template import ChatTemplate
     from sg_agent.decoding import Sampling
+    from sg_agent.seq2seq import PlainText, Seq2SeqEngine
 except ImportError as error:
     raise MissingExtra("sg_agent.local", "local") from error
 
@@ -39,8 +40,9 @@ class Loaded:
     """Weights with their engine, shared by every model object that names the same ones."""
 
     def __init__(self, weights: Weights, *, max_batch: int, max_batch_tokens: int) -> None:
-        self.weights, self.chat = weights, ChatTemplate(weights.tokenizer)
-        self.engine = Engine(
+        seq2seq = weights.model.config.is_encoder_decoder
+        self.weights, self.chat = weights, (PlainText if seq2seq else ChatTemplate)(weights.tokenizer)
+        self.engine = (Seq2SeqEngine if seq2seq else Engine)(
             weights.model, weights.tokenizer, ends=weights.ends, max_batch=max_batch, max_batch_tokens=max_batch_tokens
         )
 
@@ -91,6 +93,22 @@ class LocalChatModel(BaseChatModel):
         copy = self.model_copy()
         copy._loaded = Loaded(weights, max_batch=self.max_batch, max_batch_tokens=self.max_batch_tokens)
         return copy
+
+    @classmethod
+    def over(cls, weights: Weights, *, model: str, max_tokens: int) -> "LocalChatModel":
+        """A greedy model over weights that are loaded already; `model` is what they are called."""
+        copy = cls.model_construct(model=model, max_tokens=max_tokens)
+        copy._loaded = Loaded(weights, max_batch=copy.max_batch, max_batch_tokens=copy.max_batch_tokens)
+        return copy
+
+    @property
+    def weights(self) -> Weights:
+        """The loaded model with its tokenizer."""
+        return self._loaded.weights
+
+    def prompt_tokens(self, messages: list[BaseMessage]) -> list[int]:
+        """The token ids that the model reads for `messages`, up to where its reply begins."""
+        return self._loaded.chat.encode(messages)
 
     @property
     def model_name(self) -> str:

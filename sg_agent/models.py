@@ -9,7 +9,8 @@ from typing import Any, Literal
 from langchain_core.language_models import BaseChatModel
 
 from sg_agent.errors import MissingExtra, ModelError
-from sg_agent.weights import find_adapter, find_model, weights_sha256
+from sg_agent.passport import weights_sha256
+from sg_agent.weights import find_adapter, find_model
 
 Model = str | BaseChatModel  # what is accepted wherever a model is named
 

@@ -1,11 +1,9 @@
-"""Finds and loads the weights of a local model: a transformers causal LM with a chat template, and a PEFT adapter.
+"""Finds and loads the weights of a local model, causal or sequence-to-sequence, its tokenizer and a PEFT adapter.
 
 Safetensors only. `find_model` and `find_adapter` look at files alone, so that a spec can be checked in milliseconds;
 `load_weights` imports torch.
 """
 
-import hashlib
-import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sg_agent.errors import MissingExtra, ModelError
+from sg_agent.passport import check_base, check_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -71,59 +70,70 @@ def find_adapter(adapter: str) -> Path | None:
     return path
 
 
-def weights_sha256(*folders: Path) -> str | None:
-    """SHA-256 of the safetensors of `folders`, in that order; None where there are none."""
-    files = [path for folder in folders for path in sorted(folder.glob("*.safetensors"))]
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest() if files else None
-
-
-def check_passport(base: Path, adapter: Path) -> None:
-    """Raise ModelError when the adapter's passport says that it was trained on other weights than `base`'s.
-
-    An adapter that fits in shape works on any base, badly. One of other makers has no passport and is taken as it is.
-    """
-    path = adapter / "passport.json"
-    if not path.is_file():
-        return
-    try:
-        trained_on = json.loads(path.read_text(encoding="utf-8")).get("base_sha256")
-    except (OSError, ValueError, AttributeError) as error:
-        raise ModelError(f"{str(path)!r} is damaged: {_line(error)}") from error
-    if trained_on and trained_on != weights_sha256(base):
-        raise ModelError(f"adapter {str(adapter)!r} was trained on other weights than those of {str(base)!r}")
-
-
 def load_weights(model: str, adapter: str | None, *, trust_remote_code: bool, device: str | None) -> Weights:
     """Loads a base and, if named, its adapter. Raises ModelError for whatever cannot be used, MissingExtra."""
     try:
         import peft  # noqa: F401
         import torch
-        from transformers import AutoTokenizer
     except ImportError as error:
         raise MissingExtra(f"local:{model}", "local") from error
-    base_path = find_model(model) or _download(model, find_model, trust_remote_code)
+    base_path = local_files(model, trust_remote_code=trust_remote_code)
     adapter_path = None if adapter is None else find_adapter(adapter) or _download(adapter, find_adapter, False)
+    tokenizer = load_tokenizer(base_path, adapter_path, name=model, trust_remote_code=trust_remote_code)
     if adapter_path is not None:
-        check_passport(base_path, adapter_path)
+        check_base(base_path, adapter_path)
+        check_tokenizer(tokenizer, adapter_path)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     base = _load_base(base_path, model, trust_remote_code, device)
+    _check_embeddings(tokenizer, base, model)
     if adapter_path is not None:
         base = _apply_adapter(base, adapter_path, model=model, adapter=str(adapter))
-    # Training saves the tokenizer it used beside the adapter.
-    own = adapter_path is not None and (adapter_path / "tokenizer_config.json").is_file()
-    source, name = (adapter_path, str(adapter)) if own else (base_path, model)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(f"the tokenizer of {name!r} cannot be loaded: {_line(error)}") from error
-    _check_tokenizer(tokenizer, base, name)
     placed: Any = base
     return Weights(placed.to(device).eval(), tokenizer, _ends(base, tokenizer), _window(base))
+
+
+def local_files(model: str, *, trust_remote_code: bool = False) -> Path:
+    """The directory of `model`, which is downloaded unless it is one or is cached. Raises ModelError."""
+    return find_model(model) or _download(model, find_model, trust_remote_code)
+
+
+def hub_commit(path: Path) -> str | None:
+    """The commit of files that lie in the hub's cache; None for any other directory."""
+    return path.name if path.parent.name == "snapshots" else None
+
+
+def is_encoder_decoder(path: Path, *, trust_remote_code: bool = False) -> bool:
+    """Whether the model in `path` is a sequence-to-sequence one. Raises ModelError for an unusable config.json."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(f"{str(path)!r} cannot be loaded: {_line(error)}") from error
+    return bool(getattr(config, "is_encoder_decoder", False))
+
+
+def load_tokenizer(
+    base: Path, adapter: Path | None = None, *, name: str, trust_remote_code: bool = False
+) -> "PreTrainedTokenizerBase":
+    """The tokenizer that training saved beside the adapter, else the base's. Raises ModelError.
+
+    One without a chat template is refused, but for a sequence-to-sequence model, which reads plain text.
+    """
+    from transformers import AutoTokenizer
+
+    own = adapter is not None and (adapter / "tokenizer_config.json").is_file()
+    source, name = (adapter, str(adapter)) if adapter is not None and own else (base, name)
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(f"the tokenizer of {name!r} cannot be loaded: {_line(error)}") from error
+    if not tokenizer.chat_template and not is_encoder_decoder(base, trust_remote_code=trust_remote_code):
+        raise ModelError(
+            f"the tokenizer of {name!r} has no chat template: save one as {name}/chat_template.jinja, "
+            "or use an instruction-tuned model"
+        )
+    return tokenizer
 
 
 def _directory(name: str) -> Path | None:
@@ -152,14 +162,16 @@ def _download(name: str, find: Callable[[str], Path | None], trust_remote_code: 
 def _load_base(path: Path, name: str, trust_remote_code: bool, device: str) -> "PreTrainedModel":
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
+    seq2seq = is_encoder_decoder(path, trust_remote_code=trust_remote_code)
+    kind: Any = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
     # A CPU computes bf16 slower than float32, and rounds more.
     dtype = "auto" if torch.device(device).type == "cuda" else torch.float32
     loaded: Any
     try:
         with _no_progress_bar():
-            loaded = AutoModelForCausalLM.from_pretrained(
+            loaded = kind.from_pretrained(
                 path, trust_remote_code=trust_remote_code, use_safetensors=True, dtype=dtype, output_loading_info=True
             )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
@@ -212,12 +224,7 @@ def _apply_adapter(base: "PreTrainedModel", path: Path, *, model: str, adapter: 
     return tuned.merge_and_unload() if base.dtype == torch.float32 else tuned.base_model.model  # type: ignore[no-any-return]
 
 
-def _check_tokenizer(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel", name: str) -> None:
-    if not tokenizer.chat_template:
-        raise ModelError(
-            f"the tokenizer of {name!r} has no chat template: save one as {name}/chat_template.jinja, "
-            "or use an instruction-tuned model"
-        )
+def _check_embeddings(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel", name: str) -> None:
     embeddings: Any = model.get_input_embeddings()
     rows = embeddings.weight.shape[0]
     if len(tokenizer) > rows:

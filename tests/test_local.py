@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
 
 from sg_agent.errors import ConfigError, DataError, ModelError, RunError
 from sg_agent.local import LocalChatModel
-from sg_agent.weights import weights_sha256
+from sg_agent.passport import weights_sha256
 
 PROMPTS: list[LanguageModelInput] = [
     "hi",
