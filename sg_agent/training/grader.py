@@ -7,14 +7,13 @@ Identical guidance of a question is asked once, also over restarts: every grade 
 
 import asyncio
 import hashlib
-import json
 import threading
 from collections import deque
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 
@@ -27,6 +26,7 @@ from sg_agent.evals.metered import metered
 from sg_agent.evals.sampling import sampled
 from sg_agent.evals.scoring import score
 from sg_agent.graphs.state import Attempt, GraphOutput, Settings
+from sg_agent.journal import Journal
 from sg_agent.ledger import total_cost
 from sg_agent.rows import Row
 
@@ -90,20 +90,24 @@ class Grader:
         asked = metered(solver, most=asking.concurrency * asking.attempts, budget=budget)
         self._guided = graphs.guided(asked, asked, timeout=asking.call_deadline_s).compile()
         self._alone = graphs.cot(asked, timeout=asking.call_deadline_s).compile()
-        self._journal = journal
-        if journal is not None and journal.is_file():
-            self._remember(journal)
+        self._journal = None if journal is None else Journal(journal)
         self._loop = asyncio.new_event_loop()
         self._places = asyncio.Semaphore(asking.concurrency)
         self._thread = threading.Thread(target=self._serve, name="sg-agent-grader", daemon=True)
-        self._thread.start()
 
-    def __enter__(self) -> "Grader":
+    def __enter__(self) -> Self:
+        if self._journal is not None:
+            for record in self._journal.__enter__().records:
+                self._remember(**record)
+            self._journal.records.clear()
+        self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: Any) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        if self._journal is not None:
+            self._journal.__exit__(*error)
 
     def _serve(self) -> None:
         """The event loop's thread: what is still asked when it ends is given up."""
@@ -174,8 +178,9 @@ class Grader:
                 return Grade(None, error=self._last_error)
         self._outcomes.append(True)
         grade = Grade(_mean_score(output["attempts"], row), cost_usd=total_cost(output["ledger"]))
-        self.spent_usd = None if self.spent_usd is None or grade.cost_usd is None else self.spent_usd + grade.cost_usd
-        self._record(key, grade)
+        self._add_cost(grade.cost_usd)
+        if self._journal is not None:
+            self._journal.append({"key": key, **asdict(grade)})
         return grade
 
     async def _answer(self, row: Row, text: str | None) -> GraphOutput:
@@ -183,21 +188,13 @@ class Grader:
         output: Any = await graph.ainvoke(question_input(row, guidance=text), context=self._settings)
         return output  # type: ignore[no-any-return]
 
-    def _record(self, key: str, grade: Grade) -> None:
-        if self._journal is not None:
-            with self._journal.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"key": key, **asdict(grade)}) + "\n")
+    def _remember(self, key: str, **grade: Any) -> None:
+        """What an earlier start has paid for."""
+        self._grades[key] = _known(Grade(**grade))
+        self._add_cost(grade["cost_usd"])
 
-    def _remember(self, journal: Path) -> None:
-        """What an earlier start has paid for; a line torn by a kill is cut off."""
-        whole, _, torn = journal.read_bytes().rpartition(b"\n")
-        if torn:
-            journal.write_bytes(whole + b"\n" if whole else b"")
-        for line in whole.splitlines():
-            record = json.loads(line)
-            self._grades[record.pop("key")] = _known(Grade(**record))
-            cost = record["cost_usd"]
-            self.spent_usd = None if self.spent_usd is None or cost is None else self.spent_usd + cost
+    def _add_cost(self, cost_usd: float | None) -> None:
+        self.spent_usd = None if self.spent_usd is None or cost_usd is None else self.spent_usd + cost_usd
 
 
 def unfit(row: Row, text: str, *, truncated: bool = False) -> Grade | None:

@@ -16,6 +16,7 @@ from sg_agent.errors import BudgetSpent, ConfigError, Interrupted, MissingExtra
 from sg_agent.evals.budget import Budget
 from sg_agent.local import LocalChatModel
 from sg_agent.models import check_spec, load_model, local_path
+from sg_agent.passport import weights_sha256
 from sg_agent.rows import Row, load_rows
 from sg_agent.training.adapter import save_adapter
 from sg_agent.training.data import as_prompt, load_questions
@@ -27,7 +28,7 @@ from sg_agent.training.rl_callbacks import StopAtBudget, Validation, restore_bes
 from sg_agent.training.rl_recipe import RlRecipe
 from sg_agent.training.rollouts import Rollouts
 from sg_agent.training.run_dir import claim, last_checkpoint
-from sg_agent.weights import find_adapter, load_weights, weights_sha256
+from sg_agent.weights import find_adapter, load_weights
 from sg_agent.worlds import WORLDS, questions
 
 if TYPE_CHECKING:

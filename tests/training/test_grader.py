@@ -1,7 +1,7 @@
 """Grades: what the solver's score with guidance is, what is not asked at all, and what an outage is worth."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,7 +50,7 @@ def test_leaking_and_malformed_guidance_earn_nothing_and_are_never_shown() -> No
 
 
 def test_an_outage_is_none_and_is_asked_again_the_next_time() -> None:
-    replies = iter([ValueError("down"), "Answer: 12"])
+    replies: Iterator[Scripted] = iter([ValueError("down"), "Answer: 12"])
     with Grader(answering(lambda _: next(replies)), Asking()) as grader:
         first = grader.begin(ROW, PLAN).result()
         assert first.score is None

@@ -62,9 +62,7 @@ def test_the_solver_alone_is_asked_once_for_a_question() -> None:
 
 
 def test_an_outage_leaves_a_completion_out_of_every_reward() -> None:
-    model = ScriptedModel(
-        replies=lambda messages: ValueError("down") if OTHER in messages[-1].text else "Answer: 12"
-    )
+    model = ScriptedModel(replies=lambda messages: ValueError("down") if OTHER in messages[-1].text else "Answer: 12")
     with Grader(model, Asking(max_error_rate=1.0)) as grader:
         found = rewarded(Rewards({"1": ROW}, grader, ALL, most_tokens=40), [PLAN, OTHER])
     assert {name: values[1] for name, values in found.items()} == dict.fromkeys(ALL)
@@ -75,9 +73,7 @@ def test_a_judge_enters_the_rationale_reward_and_its_failure_is_unknown() -> Non
     said = iter(['{"' + '": 5, "'.join(ASPECTS) + '": 3}', "no rating"])
     judge_model = ScriptedModel(replies=lambda _: next(said))
     with Grader(solver(), Asking()) as grader:
-        rewards = Rewards(
-            {"1": ROW}, grader, {"rationale": 1.0}, most_tokens=40, judge=Judge(judge_model, grader)
-        )
+        rewards = Rewards({"1": ROW}, grader, {"rationale": 1.0}, most_tokens=40, judge=Judge(judge_model, grader))
         first, second = rewarded(rewards, [PLAN]), rewarded(rewards, [OTHER])
     assert first["rationale"] == [pytest.approx((1 + (7 + 0.5) / 8) / 2)]
     assert second["rationale"] == [None]

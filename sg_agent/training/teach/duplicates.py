@@ -14,7 +14,7 @@ from sg_agent.rows import Row
 from sg_agent.text_forms import LONGEST
 
 if TYPE_CHECKING:
-    from datasketch import MinHash, MinHashLSH
+    from datasketch import MinHash
 
 RUN = 5
 ALIKE, PASSAGES_ALIKE = 0.7, 0.5
