@@ -51,10 +51,10 @@ def _pair(prompt: Prompt, phase: Phase, example: Row, kind: Kind | None) -> list
         raise DataError(f"example {example.id!r} has no {missing} to show")
     guidance = example.gold if phase in ("solver", "leak") else None
     _, question = prompt.render(example, guidance=guidance, kind=kind and example.kind)
-    return [question, AIMessage(_reply(phase, example))]
+    return [question, AIMessage(reply(phase, example))]
 
 
-def _reply(phase: Phase, example: Row) -> str:
+def reply(phase: Phase, example: Row) -> str:
     """What the model should say to the example. `lacks` has found it complete."""
     if phase == "guide":
         return example.gold or ""

@@ -5,10 +5,12 @@ from itertools import islice
 
 from sg_agent.checks import check_guidance, clean_guidance, leaks
 from sg_agent.errors import DataError
-from sg_agent.prompts import load_prompt
+from sg_agent.prompts import Phase, few_shot, load_prompt
 from sg_agent.rows import Row, load_rows
-from sg_agent.training.recipe import BaseRecipe
-from sg_agent.worlds import WORLDS, questions
+from sg_agent.training.recipe import BaseRecipe, Learn
+from sg_agent.worlds import WORLDS, questions, worked_examples
+
+PHASES: dict[Learn, Phase] = {"guidance": "guide", "cot": "cot"}
 
 
 def load_questions(recipe: BaseRecipe) -> list[Row]:
@@ -19,6 +21,20 @@ def load_questions(recipe: BaseRecipe) -> list[Row]:
             rows += islice(questions(name, "train", seed=recipe.seed), recipe.rows_per_world)
         else:
             rows += load_rows(name)
+    return rows
+
+
+def load_worked(recipe: BaseRecipe) -> list[Row]:
+    """As `load_questions`, with worked reasoning: a world's own, or a file's. Raises DataError for a row without."""
+    rows: list[Row] = []
+    for name in recipe.data:
+        if name in WORLDS:
+            rows += islice(worked_examples(name, seed=recipe.seed), recipe.rows_per_world)
+        else:
+            rows += load_rows(name)
+    for row in rows:
+        if missing := few_shot.lacks("cot", row):
+            raise DataError(f"{', '.join(recipe.data)}: row {row.id!r} has no {missing} to learn from")
     return rows
 
 
@@ -49,14 +65,15 @@ def guidance_problem(row: Row) -> str | None:
     return None
 
 
-def as_conversation(row: Row) -> dict[str, list[dict[str, str]]]:
+def as_conversation(row: Row, learn: Learn = "guidance") -> dict[str, list[dict[str, str]]]:
     """TRL's conversational prompt-completion form, the prompt being the one that the graphs will send."""
-    return {"prompt": as_prompt(row), "completion": [{"role": "assistant", "content": row.gold or ""}]}
+    reply = few_shot.reply(PHASES[learn], row)
+    return {"prompt": as_prompt(row, learn), "completion": [{"role": "assistant", "content": reply}]}
 
 
-def as_prompt(row: Row) -> list[dict[str, str]]:
-    """The guide's messages for a row, as TRL takes them."""
-    system, user = load_prompt("guide", row.task).render(row, kind=row.kind)
+def as_prompt(row: Row, learn: Learn = "guidance") -> list[dict[str, str]]:
+    """The messages for a row, as TRL takes them."""
+    system, user = load_prompt(PHASES[learn], row.task).render(row, kind=row.kind)
     return [{"role": "system", "content": str(system.content)}, {"role": "user", "content": str(user.content)}]
 
 

@@ -19,7 +19,7 @@ from sg_agent.models import EMBEDDED_GUIDE, check_spec, local_path
 from sg_agent.program import run_program
 from sg_agent.rows import Row
 from sg_agent.training.adapter import save_adapter
-from sg_agent.training.data import as_conversation, load_data
+from sg_agent.training.data import as_conversation, load_data, load_worked
 from sg_agent.training.passport import make_passport
 from sg_agent.training.recipe import DistillRecipe, load_recipe
 from sg_agent.training.run_dir import claim, last_checkpoint
@@ -39,7 +39,7 @@ def distill(recipe: DistillRecipe, out: Path) -> Path:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL pings a host unless told not to
     local_path(recipe.base)
     check_spec(recipe.base)
-    rows = load_data(recipe)
+    rows = load_data(recipe) if recipe.learn == "guidance" else load_worked(recipe)
     passport = make_passport(recipe, rows)
     claim(out, passport)
     trainer = _trainer(recipe, rows, out)
@@ -81,7 +81,7 @@ def _trainer(recipe: DistillRecipe, rows: list[Row], out: Path) -> "SFTTrainer":
     return SFTTrainer(
         base.model,
         settings,
-        train_dataset=Dataset.from_list([as_conversation(row) for row in rows]),
+        train_dataset=Dataset.from_list([as_conversation(row, recipe.learn) for row in rows]),
         processing_class=base.tokenizer,
         peft_config=LoraConfig(
             r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"

@@ -74,6 +74,7 @@ class Grader:
     def __init__(
         self, solver: BaseChatModel, asking: Asking, *, budget: Budget | None = None, journal: Path | None = None
     ) -> None:
+        self.solver = solver
         self.asking = asking
         self.budget = budget
         self.fresh = 0  # grades that had to be asked for, this time

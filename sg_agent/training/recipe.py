@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat
 
 from sg_agent.errors import ConfigError
 
+Learn = Literal["guidance", "cot"]
+
 RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -37,9 +39,14 @@ class BaseRecipe(BaseModel):
 
 
 class DistillRecipe(BaseRecipe):
-    """A distillation, resolved."""
+    """A distillation, resolved.
+
+    `learn` "guidance" makes a guide. "cot" tunes on the rows' own worked reasoning and answers instead: the
+    chain-of-thought tuning that a guide has to beat.
+    """
 
     epochs: PositiveFloat
+    learn: Learn = "guidance"
 
 
 R = TypeVar("R", bound=BaseRecipe)

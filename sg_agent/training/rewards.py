@@ -18,13 +18,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sg_agent.checks import clean_guidance
 from sg_agent.errors import ConfigError
 from sg_agent.rows import Row
 from sg_agent.training.grader import Grade, Grader
 from sg_agent.training.judge import Judge
+from sg_agent.training.samples import Sample, SampleLog
+
+if TYPE_CHECKING:
+    from transformers import TrainerState
 
 Part = Literal["task", "uplift", "rationale", "brevity"]
 RewardFunction = Callable[..., list[float | None]]
@@ -59,10 +63,12 @@ class Rewards:
         *,
         most_tokens: int,
         judge: Judge | None = None,
+        samples: SampleLog | None = None,
     ) -> None:
         check_weights(weights)
         self.rows, self.grader, self.judge, self.most_tokens = rows, grader, judge, most_tokens
         self.weights = {part: weight for part, weight in weights.items() if weight}
+        self.samples = samples
         self._last: tuple[object, list[Judged | None]] | None = None
 
     @property
@@ -74,7 +80,7 @@ class Rewards:
         def reward(
             completions: Sequence[Any], completion_ids: Sequence[Sequence[int]], row_id: Sequence[str], **extra: Any
         ) -> list[float | None]:
-            judged = self.judged(completions, completion_ids, row_id, log_metric=extra.get("log_metric"))
+            judged = self.judged(completions, completion_ids, row_id, **extra)
             return [None if one is None else self.part(part, one) for one in judged]
 
         reward.__name__ = part
@@ -103,6 +109,8 @@ class Rewards:
         row_ids: Sequence[str],
         *,
         log_metric: Callable[[str, float], None] | None = None,
+        trainer_state: "TrainerState | None" = None,
+        **_: Any,
     ) -> list[Judged | None]:
         """What is known of each completion, None where the solver or the judge failed.
 
@@ -114,7 +122,16 @@ class Rewards:
             if log_metric is not None:
                 for name, value in summary(found, error_rate=self.grader.error_rate).items():
                     log_metric(name, value)
+            if self.samples is not None and trainer_state is not None and trainer_state.is_world_process_zero:
+                self.samples.write(trainer_state.global_step + 1, self._samples(row_ids, found))
         return self._last[1]
+
+    def _samples(self, row_ids: Sequence[str], judged: Sequence[Judged | None]) -> list[Sample]:
+        return [
+            Sample(row_id, one.guidance, {part: self.part(part, one) for part in self.weights})
+            for row_id, one in zip(row_ids, judged, strict=True)
+            if one is not None
+        ]
 
     def _judge(
         self, completions: Sequence[Any], completion_ids: Sequence[Sequence[int]], row_ids: Sequence[str]

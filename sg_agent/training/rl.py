@@ -14,26 +14,23 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sg_agent.errors import BudgetSpent, ConfigError, Interrupted, MissingExtra
 from sg_agent.evals.budget import Budget
-from sg_agent.local import LocalChatModel
 from sg_agent.models import check_spec, load_model, local_path
 from sg_agent.passport import weights_sha256
 from sg_agent.rows import Row, load_rows
 from sg_agent.training.adapter import save_adapter
-from sg_agent.training.data import as_prompt, load_questions
+from sg_agent.training.data import load_questions
 from sg_agent.training.grader import Asking, Grader
-from sg_agent.training.judge import Judge
 from sg_agent.training.passport import make_passport
-from sg_agent.training.rewards import Rewards, check_weights
-from sg_agent.training.rl_callbacks import StopAtBudget, Validation, restore_best
+from sg_agent.training.rewards import check_weights
+from sg_agent.training.rl_callbacks import restore_best
 from sg_agent.training.rl_recipe import RlRecipe
-from sg_agent.training.rollouts import Rollouts
-from sg_agent.training.run_dir import claim, last_checkpoint
-from sg_agent.weights import find_adapter, load_weights
+from sg_agent.training.rl_trainer import make_trainer
+from sg_agent.training.run_dir import adapter_of, claim, last_checkpoint
+from sg_agent.weights import find_adapter
 from sg_agent.worlds import WORLDS, questions
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 GRADES = "grades.jsonl"
 
@@ -63,7 +60,7 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
     with Grader(solver, asking(recipe), budget=budget, journal=out / GRADES) as grader:
         if budget is not None:
             budget.spent_usd = grader.spent_usd or 0.0
-        trainer = _trainer(recipe, asked, grader, out)
+        trainer = make_trainer(recipe, asked.train, asked.validation, grader, out)
         _train(trainer, out)
         trained = cast("PeftModel", trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False))
         restore_best(trained, out)
@@ -100,12 +97,6 @@ def check(recipe: RlRecipe) -> None:
         raise MissingExtra("RL", "train") from error
 
 
-def adapter_of(guide: str) -> Path:
-    """The adapter that `guide` names: a directory, or that of the run that made it."""
-    path = Path(guide).expanduser()
-    return path / "adapter" if (path / "adapter" / "adapter_config.json").is_file() else path
-
-
 def guide_sha256(recipe: RlRecipe) -> str | None:
     return None if recipe.guide is None else weights_sha256(adapter_of(recipe.guide))
 
@@ -133,99 +124,3 @@ def asking(recipe: RlRecipe) -> Asking:
         grade_deadline_s=recipe.grade_deadline_s,
         max_error_rate=recipe.max_error_rate,
     )
-
-
-def _trainer(recipe: RlRecipe, asked: Questions, grader: Grader, out: Path) -> Any:
-    """TRL's trainer for the recipe's algorithm."""
-    from datasets import Dataset
-    from trl.trainer.grpo_trainer import GRPOTrainer
-    from trl.trainer.rloo_trainer import RLOOTrainer
-
-    policy, tokenizer = _policy(recipe)
-    runtime = LocalChatModel(
-        model=local_path(recipe.base), max_tokens=recipe.guide_max_tokens, max_batch=recipe.batch_size
-    )
-    rows = {row.id: row for row in asked.train}
-    judge = Judge(load_model(recipe.judge, max_retries=0), grader) if recipe.judge else None
-    rewards = Rewards(rows, grader, recipe.rewards, most_tokens=recipe.guide_max_tokens, judge=judge)
-    given: dict[str, Any] = {
-        "model": policy,
-        "reward_funcs": rewards.functions,
-        "args": _settings(recipe, rewards, out),
-        "train_dataset": Dataset.from_list([{"prompt": as_prompt(row), "row_id": row.id} for row in asked.train]),
-        "processing_class": tokenizer,
-    }
-    if recipe.algorithm == "rloo":
-        trainer: Any = RLOOTrainer(**given)
-    elif recipe.rollouts == "engine":
-        rollouts: Any = _rollouts(recipe, asked, grader, runtime)  # TRL's type knows prompts as text only
-        trainer = GRPOTrainer(**given, rollout_func=rollouts)
-    else:
-        trainer = GRPOTrainer(**given)
-    trainer.add_callback(StopAtBudget(grader))
-    if asked.validation:
-        guide = runtime.with_model(cast("PreTrainedModel", policy))
-        validation = Validation(guide, asked.validation, grader, out, every=recipe.eval_steps)
-        validation.log = trainer.log
-        trainer.add_callback(validation)
-    return trainer
-
-
-def _policy(recipe: RlRecipe) -> "tuple[PeftModel, PreTrainedTokenizerBase]":
-    """The guide to train: the adapter of `recipe.guide` on the base, or a fresh one."""
-    from peft import LoraConfig, PeftModel, get_peft_model
-
-    base = load_weights(local_path(recipe.base), None, trust_remote_code=False, device=None)
-    base.model.set_attn_implementation(recipe.attention)
-    if recipe.guide is not None:
-        model: Any = PeftModel.from_pretrained(base.model, str(adapter_of(recipe.guide)), is_trainable=True)
-    else:
-        lora = LoraConfig(
-            r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
-        )
-        model = get_peft_model(base.model, lora)
-    return model, base.tokenizer
-
-
-def _settings(recipe: RlRecipe, rewards: Rewards, out: Path) -> Any:
-    import torch
-    from trl.trainer.grpo_config import GRPOConfig
-    from trl.trainer.rloo_config import RLOOConfig
-
-    micro = recipe.micro_batch or recipe.batch_size
-    config: Any = GRPOConfig if recipe.algorithm == "grpo" else RLOOConfig
-    return config(
-        output_dir=str(out),
-        max_steps=recipe.steps,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=recipe.batch_size // micro,
-        num_generations=recipe.group_size,
-        max_completion_length=recipe.guide_max_tokens,
-        temperature=recipe.temperature,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="constant_with_warmup",
-        warmup_steps=min(5, recipe.steps // 10),
-        beta=recipe.kl,
-        reward_weights=list(rewards.weights.values()),
-        use_vllm=recipe.rollouts == "vllm",
-        vllm_mode="colocate",
-        seed=recipe.seed,
-        logging_steps=1,
-        save_steps=recipe.save_steps,
-        save_total_limit=2,
-        gradient_checkpointing=recipe.gradient_checkpointing,
-        bf16=True,
-        use_cpu=not torch.cuda.is_available(),
-        report_to="none",
-        disable_tqdm=True,
-    )
-
-
-def _rollouts(recipe: RlRecipe, asked: Questions, grader: Grader, runtime: LocalChatModel) -> Rollouts:
-    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # rollout_func is an experimental part of TRL's interface
-    rows = {as_prompt(row)[-1]["content"]: row for row in asked.train}
-
-    def begin(question: str, guidance: str) -> None:
-        grader.begin(rows[question], guidance)
-
-    return Rollouts(runtime, seed=recipe.seed, temperature=recipe.temperature, on_text=begin)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BEST = "best"
 
+Log = Callable[[dict[str, float]], None]
+
 
 class StopAtBudget(TrainerCallback):
     """Ends the run, with a checkpoint, once the budget does not allow another call."""
@@ -40,10 +42,12 @@ class Validation(TrainerCallback):
     failed nothing is compared.
     """
 
-    def __init__(self, guide: LocalChatModel, rows: list[Row], grader: Grader, out: Path, *, every: int) -> None:
+    def __init__(
+        self, guide: LocalChatModel, rows: list[Row], grader: Grader, out: Path, *, every: int, log: Log
+    ) -> None:
         self.guide, self.rows, self.grader, self.every = guide, rows, grader, every
         self.best = out / BEST
-        self.log: Callable[[dict[str, float]], None] = lambda _: None
+        self.log = log
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:  # noqa: ARG002 - transformers' signature
         if state.global_step == 0:

@@ -39,6 +39,12 @@ def last_checkpoint(out: Path) -> str | None:
     return None
 
 
+def adapter_of(guide: str) -> Path:
+    """The adapter that `guide` names: a directory, or that of the run that made it."""
+    path = Path(guide).expanduser()
+    return path / "adapter" if (path / "adapter" / "adapter_config.json").is_file() else path
+
+
 def write_whole(path: Path, content: dict[str, Any]) -> None:
     """Write JSON so that a kill leaves the old file or the new one, never a torn one."""
     partial = path.with_suffix(".partial")
