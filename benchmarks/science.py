@@ -191,7 +191,7 @@ def ask(cell: Cell, arm: str, *, guide: str, solver: str) -> dict[str, Any]:
         )
     )
     found = result["arms"][arm]
-    leak = json.loads((out / "result.json").read_text(encoding="utf-8"))["leak_meter"].get(arm)
+    leak = json.loads((out / "result.json").read_text(encoding="utf-8"))["leaks"].get(arm)
     return {
         "cell": cell.name,
         "kind": cell.kind,
