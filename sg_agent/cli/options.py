@@ -55,6 +55,11 @@ def _as_flag(value: Any, where: str) -> str | bool:
     raise ConfigError(f"{where} must be a single value or a list of words, not {value!r}")
 
 
+def names(text: str) -> list[str]:
+    """What a flag lists, joined by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 Config = Annotated[
     Path | None,
     typer.Option("--config", callback=_read_config, is_eager=True, help="YAML file with the same keys as the flags."),

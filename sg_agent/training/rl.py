@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from sg_agent.errors import BudgetSpent, ConfigError, Interrupted, MissingExtra
-from sg_agent.evals.budget import Budget
-from sg_agent.models import check_spec, load_model, local_path
+from sg_agent.errors import BudgetSpent, ConfigError, Interrupted, MissingExtra, ModelError
+from sg_agent.evals.budget import Budget, check_priced
+from sg_agent.models import check_spec, load_model, local_path, parse_spec
 from sg_agent.passport import weights_sha256
 from sg_agent.rows import Row, load_rows
 from sg_agent.training.adapter import save_adapter
@@ -87,14 +87,25 @@ def check(recipe: RlRecipe) -> None:
         if spec is not None:
             check_spec(spec)
     check_weights(recipe.rewards)
+    if recipe.max_cost is not None:
+        check_cost(recipe)
     if recipe.guide is not None:
-        find_adapter(str(adapter_of(recipe.guide)))
+        if not Path(recipe.guide).expanduser().is_dir():
+            raise ModelError(f"guide {recipe.guide!r} is no directory: name an adapter, or the run that made it")
+        find_adapter(str(adapter_of(recipe.guide).absolute()))
     if recipe.judge is not None and not recipe.asks_judge:
         raise ConfigError(f"judge {recipe.judge!r} is asked for the reward 'rationale', which has no weight")
     try:
         import trl  # noqa: F401
     except ImportError as error:
         raise MissingExtra("RL", "train") from error
+
+
+def check_cost(recipe: RlRecipe) -> None:
+    """Raise ConfigError when a model of the loop has no known price, or replies of unknown length."""
+    for spec, most in ((recipe.solver, recipe.solver_max_tokens), (recipe.judge, None)):
+        if spec is not None and parse_spec(spec).kind != "local":
+            check_priced(load_model(spec), max_tokens=most)
 
 
 def guide_sha256(recipe: RlRecipe) -> str | None:

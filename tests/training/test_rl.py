@@ -1,0 +1,116 @@
+"""RL with the frozen solver in the loop: what is refused beforehand, and real runs on the embedded pair."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sg_agent.errors import ConfigError, ModelError
+from sg_agent.models import EMBEDDED_GUIDE
+from sg_agent.training.recipe import make_recipe
+from sg_agent.training.rl import rl
+from sg_agent.training.rl_recipe import RlRecipe
+
+GIVEN: dict[str, Any] = {
+    "base": "embedded:solver",
+    "guide": str(EMBEDDED_GUIDE),
+    "solver": "embedded:solver",
+    "data": ["depot"],
+    "rows_per_world": 16,
+    "steps": 4,
+    "batch_size": 16,
+    "group_size": 4,
+    "learning_rate": 1e-3,
+    "temperature": 2.0,
+    "guide_max_tokens": 110,
+    "solver_max_tokens": 100,
+    "attention": "eager",
+    "validation": 8,
+    "eval_steps": 2,
+    "save_steps": 2,
+    "threads": 1,
+    "rewards": {"uplift": 1.0, "rationale": 0.1},
+}
+
+
+def recipe(**changes: Any) -> RlRecipe:
+    return make_recipe({**GIVEN, **changes}, RlRecipe, where="test")
+
+
+def logged(out: Path) -> list[dict[str, Any]]:
+    """What does not depend on the clock."""
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if "time" not in key} for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 18}, "multiple of group_size 4"),
+        ({"rewards": {"taste": 1.0}}, "'rewards.taste"),
+        ({"rewards": {"task": 0.0}}, "no reward has a weight"),
+        ({"judge": "embedded:solver", "rewards": {"task": 1.0}}, "'rationale', which has no weight"),
+        ({"surprise": 1}, "'surprise'"),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_refused_before_anything_is_written(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        rl(recipe(**changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_guide_that_is_no_adapter_and_a_price_nobody_knows_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ModelError, match="is no directory: name an adapter"):
+        rl(recipe(guide="./nothing-here"), tmp_path / "run")
+    monkeypatch.setenv("OPENAI_API_KEY", "unused")
+    with pytest.raises(ConfigError, match=r"price of 'openai:mine@http://127\.0\.0\.1:9/v1' is unknown"):
+        rl(recipe(solver="openai:mine@http://127.0.0.1:9/v1", max_cost=1.0), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_run_killed_and_continued_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    whole = rl(recipe(), tmp_path / "whole")
+    config, out = tmp_path / "recipe.json", tmp_path / "killed"
+    config.write_text(json.dumps(recipe().model_dump()))  # JSON is YAML
+    program = "from sg_agent.cli import main; main()"
+    command = [sys.executable, "-c", program, "rl", str(config), "--out", str(out)]
+    first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not (out / "checkpoint-2" / "trainer_state.json").is_file():
+        assert first.poll() is None
+        time.sleep(0.05)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    grades = (out / "grades.jsonl").read_text()
+    again = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert str(out / "adapter") in again.stdout
+    assert (out / "grades.jsonl").read_text().startswith(grades)
+    weights = [load_file(path / "adapter_model.safetensors") for path in (whole, out / "adapter")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert [line["step"] for line in logged(out)] == [line["step"] for line in logged(tmp_path / "whole")]
+    assert [line.get("reward") for line in logged(out)] == [line.get("reward") for line in logged(tmp_path / "whole")]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_rloo_takes_the_same_recipe(tmp_path: Path) -> None:
+    adapter = rl(recipe(algorithm="rloo", steps=2), tmp_path / "run")
+    assert (adapter / "passport.json").is_file()
+    assert {"rewards/uplift/mean", "rewards/rationale/mean", "leak_rate"} <= logged(tmp_path / "run")[1].keys()
