@@ -32,7 +32,7 @@ from sg_agent.worlds import WORLDS, questions
 if TYPE_CHECKING:
     from peft import PeftModel
 
-GRADES = "grades.jsonl"
+GRADES = "grades.jsonl"  # of the first process; each has its own
 
 
 @dataclass(frozen=True)
@@ -54,28 +54,41 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
     check(recipe)
     asked = load_all(recipe)
     passport = {**make_passport(recipe, asked.train), "guide_sha256": guide_sha256(recipe)}
-    claim(out, passport)
+    processes = _processes()
+    with processes.main_process_first():
+        claim(out, passport)
+        resume = last_checkpoint(out)
     budget = None if recipe.max_cost is None else Budget(recipe.max_cost)
     solver = load_model(recipe.solver, max_retries=0)
-    with Grader(solver, asking(recipe), budget=budget, journal=out / GRADES) as grader:
+    journal = out / (f"grades-{processes.process_index}.jsonl" if processes.process_index else GRADES)
+    with Grader(solver, asking(recipe), budget=budget, journal=journal) as grader:
         if budget is not None:
             budget.spent_usd = grader.spent_usd or 0.0
         trainer = make_trainer(recipe, asked.train, asked.validation, grader, out)
-        _train(trainer, out)
-        trained = cast("PeftModel", trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False))
-        restore_best(trained, out)
-        adapter = save_adapter(trained, passport, out, asked.validation or asked.train)
+        _train(trainer, resume, out)
+        if processes.is_main_process:
+            trained = cast("PeftModel", trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False))
+            restore_best(trained, out)
+            save_adapter(trained, passport, out, asked.validation or asked.train)
+        processes.wait_for_everyone()
         if grader.exhausted:
             raise BudgetSpent(
                 f"the budget of ${recipe.max_cost:g} is spent after step {trainer.state.global_step} of "
-                f"{recipe.steps}; the adapter so far is in {str(adapter)!r}"
+                f"{recipe.steps}; the adapter so far is in {str(out / 'adapter')!r}"
             )
-    return adapter
+    return out / "adapter"
 
 
-def _train(trainer: Any, out: Path) -> None:
+def _processes() -> Any:
+    import torch
+    from accelerate import PartialState
+
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
+def _train(trainer: Any, checkpoint: str | None, out: Path) -> None:
     try:
-        trainer.train(resume_from_checkpoint=last_checkpoint(out))
+        trainer.train(resume_from_checkpoint=checkpoint)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; the same command continues from the last checkpoint in {str(out)!r}") from None
 

@@ -50,11 +50,12 @@ class Validation(TrainerCallback):
         self.log = log
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:  # noqa: ARG002 - transformers' signature
-        if state.global_step == 0:
+        if state.global_step == 0 and state.is_world_process_zero:
             self.measure(0, kwargs["model"])
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:  # noqa: ARG002 - transformers' signature
-        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
+        due = state.global_step % self.every == 0 or state.global_step == state.max_steps
+        if due and state.is_world_process_zero:
             self.measure(state.global_step, kwargs["model"])
 
     def measure(self, step: int, model: "PeftModel") -> None:

@@ -94,13 +94,14 @@ def _settings(recipe: RlRecipe, rewards: Rewards, out: Path) -> Any:
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.rloo_config import RLOOConfig
 
-    micro = recipe.micro_batch or recipe.batch_size
+    share = recipe.batch_size // world_size()
+    micro = min(recipe.micro_batch or share, share)
     config: Any = GRPOConfig if recipe.algorithm == "grpo" else RLOOConfig
     return config(
         output_dir=str(out),
         max_steps=recipe.steps,
         per_device_train_batch_size=micro,
-        gradient_accumulation_steps=recipe.batch_size // micro,
+        gradient_accumulation_steps=share // micro,
         num_generations=recipe.group_size,
         max_completion_length=recipe.guide_max_tokens,
         temperature=recipe.temperature,
@@ -116,11 +117,16 @@ def _settings(recipe: RlRecipe, rewards: Rewards, out: Path) -> Any:
         save_steps=recipe.save_steps,
         save_total_limit=2,
         gradient_checkpointing=recipe.gradient_checkpointing,
-        bf16=True,
+        bf16=recipe.bf16,
         use_cpu=not torch.cuda.is_available(),
         report_to="none",
         disable_tqdm=True,
     )
+
+
+def world_size() -> int:
+    """How many processes share the run, as torchrun and accelerate tell them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _rollouts(recipe: RlRecipe, train: list[Row], grader: Grader, runtime: LocalChatModel) -> Rollouts:

@@ -1,7 +1,7 @@
 """Rollouts by the local model's engine: each completion goes to the solver as soon as it is written.
 
 TRL generates a whole batch and then scores it; here scoring overlaps with generation, since rows of a batch end at
-different times. Every completion has a seed of its own (run, step, process, place), so a resumed run samples what an
+different times. Every completion has a seed of its own (run, step, place), so a resumed run samples what an
 uninterrupted one would have. Leaves out logprobs: TRL computes them with the policy itself.
 """
 
@@ -36,9 +36,10 @@ class Rollouts:
         if self.policy is None:
             self.policy = self.loaded.with_model(model)
         model.eval()
-        place = (self.seed, trainer.state.global_step, trainer.accelerator.process_index)
+        place = (self.seed, trainer.state.global_step)
+        first = trainer.accelerator.process_index * len(prompts)  # so that it does not matter how many processes share
         try:
-            begun = [self._begin(convert_to_messages(prompt), (*place, i)) for i, prompt in enumerate(prompts)]
+            begun = [self._begin(convert_to_messages(prompt), (*place, i)) for i, prompt in enumerate(prompts, first)]
             replies = [future.result() for _, future in begun]
         finally:
             model.train()

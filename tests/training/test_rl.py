@@ -17,6 +17,7 @@ from sg_agent.training.recipe import make_recipe
 from sg_agent.training.rl import rl
 from sg_agent.training.rl_recipe import RlRecipe
 
+PROGRAM = "from sg_agent.cli import main; main()"
 GIVEN: dict[str, Any] = {
     "base": "embedded:solver",
     "guide": str(EMBEDDED_GUIDE),
@@ -87,8 +88,7 @@ def test_a_run_killed_and_continued_ends_as_an_uninterrupted_one(tmp_path: Path)
     whole = rl(recipe(), tmp_path / "whole")
     config, out = tmp_path / "recipe.json", tmp_path / "killed"
     config.write_text(json.dumps(recipe().model_dump()))  # JSON is YAML
-    program = "from sg_agent.cli import main; main()"
-    command = [sys.executable, "-c", program, "rl", str(config), "--out", str(out)]
+    command = [sys.executable, "-c", PROGRAM, "rl", str(config), "--out", str(out)]
     first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while not (out / "checkpoint-2" / "trainer_state.json").is_file():
         assert first.poll() is None
@@ -114,3 +114,19 @@ def test_rloo_takes_the_same_recipe(tmp_path: Path) -> None:
     adapter = rl(recipe(algorithm="rloo", steps=2), tmp_path / "run")
     assert (adapter / "passport.json").is_file()
     assert {"rewards/uplift/mean", "rewards/rationale/mean", "leak_rate"} <= logged(tmp_path / "run")[1].keys()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    exact = recipe(steps=2, validation=0, bf16=False)
+    (tmp_path / "recipe.json").write_text(json.dumps(exact.model_dump()))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--no-python", sys.executable]
+    given = ["rl", str(tmp_path / "recipe.json"), "--out", str(tmp_path / "two")]
+    done = subprocess.run([*launch, "-c", PROGRAM, *given], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rl(exact, tmp_path / "one")
+    one, two = logged(tmp_path / "one"), logged(tmp_path / "two")
+    for name in ("loss", "reward", "reward_std", "grad_norm", "completions/mean_length"):
+        alone, shared = ([line.get(name) for line in lines] for lines in (one, two))
+        assert shared == pytest.approx(alone, rel=1e-3, abs=1e-5), name
