@@ -57,4 +57,4 @@ base: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc-per-node 2 -m sg_agent.training.pretrain --out runs/base --install
 
 guide: $(VENV)/.dev
-	$(BIN)/python -m sg_agent.training.distill sg_agent/training/recipes/embedded.yaml --out runs/guide --install
+	$(BIN)/sg-agent distill embedded --out runs/guide --install

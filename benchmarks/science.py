@@ -264,10 +264,10 @@ def main() -> None:
         for cell in cells():
             print("done" if cell.name in done() else "    ", cell.name)
     elif given.cell:
-        cell = next((cell for cell in cells() if cell.name == given.cell), None)
-        if cell is None:
+        wanted = next((cell for cell in cells() if cell.name == given.cell), None)
+        if wanted is None:
             raise SystemExit(f"no such cell: {given.cell!r}; --list shows them")
-        rows = run_cell(cell)
+        rows = run_cell(wanted)
         with ROWS.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
     else:

@@ -33,6 +33,7 @@ except ImportError as error:
     raise MissingExtra("sg_agent.local", "local") from error
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel
 
 
@@ -87,9 +88,10 @@ class LocalChatModel(BaseChatModel):
                 _loaded[key] = loaded
         self._loaded = loaded
 
-    def with_model(self, model: "PreTrainedModel") -> "LocalChatModel":
+    def with_model(self, model: "PreTrainedModel | PeftModel") -> "LocalChatModel":
         """The same tokenizer and settings over other weights, such as those a trainer still holds."""
-        weights = replace(self._loaded.weights, model=model.eval())  # type: ignore[no-untyped-call]
+        network: Any = model
+        weights = replace(self._loaded.weights, model=network.eval())
         copy = self.model_copy()
         copy._loaded = Loaded(weights, max_batch=self.max_batch, max_batch_tokens=self.max_batch_tokens)
         return copy

@@ -5,7 +5,7 @@ Safetensors only. `find_model` and `find_adapter` look at files alone, so that a
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,8 @@ from sg_agent.passport import check_base, check_tokenizer
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+WEIGHTS = "*.safetensors"
+MODEL_FILES = ["*.json", WEIGHTS, "*.model", "*.txt", "*.jinja"]
 CONVERT_MODEL = (
     'python -c "from transformers import AutoModelForCausalLM as M; '
     "M.from_pretrained('{path}').save_pretrained('{path}')\""
@@ -97,6 +98,13 @@ def local_files(model: str, *, trust_remote_code: bool = False) -> Path:
     return find_model(model) or _download(model, find_model, trust_remote_code)
 
 
+def described_files(model: str) -> Path:
+    """Like `local_files`, but of a model on the hub all but the weights. Raises ModelError."""
+    return find_model(model) or _download(
+        model, lambda _: None, False, [name for name in MODEL_FILES if name != WEIGHTS]
+    )
+
+
 def hub_commit(path: Path) -> str | None:
     """The commit of files that lie in the hub's cache; None for any other directory."""
     return path.name if path.parent.name == "snapshots" else None
@@ -145,12 +153,14 @@ def _directory(name: str) -> Path | None:
     return None
 
 
-def _download(name: str, find: Callable[[str], Path | None], trust_remote_code: bool) -> Path:
+def _download(
+    name: str, find: Callable[[str], Path | None], trust_remote_code: bool, files: Sequence[str] = MODEL_FILES
+) -> Path:
     """The hub's files in the local cache, never a pickle. Without code files unless the user trusts them."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    wanted = [*MODEL_FILES, "*.py"] if trust_remote_code else MODEL_FILES
+    wanted = [*files, "*.py"] if trust_remote_code else list(files)
     try:
         path = snapshot_download(name, allow_patterns=wanted, ignore_patterns=["*/*"])
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:

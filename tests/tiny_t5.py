@@ -39,9 +39,9 @@ def tiny_t5(path: Path, texts: Sequence[str], *, seed: int = 0) -> Path:
             initializer_factor=1.0,
             pad_token_id=0,
             eos_token_id=1,
-            decoder_start_token_id=0,
         )
     )
+    model.config.decoder_start_token_id = 0
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
     return path

@@ -7,20 +7,26 @@ from sg_agent.checks import check_guidance, clean_guidance, leaks
 from sg_agent.errors import DataError
 from sg_agent.prompts import Phase, few_shot, load_prompt
 from sg_agent.rows import Row, load_rows
-from sg_agent.training.recipe import BaseRecipe, Learn
-from sg_agent.worlds import WORLDS, questions, worked_examples
+from sg_agent.training.recipe import BaseRecipe, DistillRecipe, Learn
+from sg_agent.worlds import WORLDS, Split, questions, worked_examples
 
 PHASES: dict[Learn, Phase] = {"guidance": "guide", "cot": "cot"}
 
 
 def load_questions(recipe: BaseRecipe) -> list[Row]:
     """The rows of all of `recipe.data`, in that order. Raises DataError for a file that cannot be used."""
+    return _rows(recipe.data, "train", recipe.seed, recipe.rows_per_world)
+
+
+def load_validation(recipe: DistillRecipe) -> list[Row]:
+    """`validation_rows` rows to measure a guide on, from all of `recipe.validation`. Raises DataError."""
+    return spread(_rows(recipe.validation, "validation", recipe.seed, recipe.validation_rows), recipe.validation_rows)
+
+
+def _rows(names: Sequence[str], split: Split, seed: int, per_world: int) -> list[Row]:
     rows: list[Row] = []
-    for name in recipe.data:
-        if name in WORLDS:
-            rows += islice(questions(name, "train", seed=recipe.seed), recipe.rows_per_world)
-        else:
-            rows += load_rows(name)
+    for name in names:
+        rows += islice(questions(name, split, seed=seed), per_world) if name in WORLDS else load_rows(name)
     return rows
 
 

@@ -1,106 +1,171 @@
-"""Distils a guide: supervised fine-tuning of a LoRA adapter on questions with guidance, loss on the guidance only.
+"""Distils a guide: supervised fine-tuning on questions with guidance, loss on the guidance only.
 
-    python -m sg_agent.training.distill sg_agent/training/recipes/embedded.yaml --out runs/guide              # resumes
-    python -m sg_agent.training.distill sg_agent/training/recipes/embedded.yaml --out runs/guide --install
-
-TRL's SFTTrainer with PEFT does the work. The run ends with a round trip: the saved adapter is loaded the way the
-graphs load it and must write what the trainer's model writes.
+`distill` is the run behind `sg-agent distill`. TRL's trainers with PEFT do the work (see trainers.py), and it ends with
+a round trip: what was saved is loaded the way the graphs load it and must do what the trainer's model does.
+Weights that are sharded over GPUs (FSDP, ZeRO-3) are not trained here: a guide is small enough for one.
 """
 
 import os
-import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Any
 
-import typer
+from langchain_core.language_models import BaseChatModel
 
-from sg_agent.errors import MissingExtra
-from sg_agent.models import EMBEDDED_GUIDE, check_spec, local_path
-from sg_agent.program import run_program
+from sg_agent.errors import ConfigError, MissingExtra, ModelError
+from sg_agent.graphs.state import Settings
+from sg_agent.models import check_spec, load_model, local_path, parse_spec
 from sg_agent.rows import Row
-from sg_agent.training.adapter import save_adapter
-from sg_agent.training.data import as_conversation, load_data, load_worked
+from sg_agent.training.adapter import restore, save_adapter, save_model
+from sg_agent.training.data import load_data, load_questions, load_validation, load_worked
 from sg_agent.training.passport import make_passport
-from sg_agent.training.recipe import DistillRecipe, load_recipe
-from sg_agent.training.run_dir import claim, last_checkpoint
-from sg_agent.weights import load_weights
+from sg_agent.training.recipe import BaseRecipe, DistillRecipe
+from sg_agent.training.run_dir import claim, last_checkpoint, writing
+from sg_agent.training.usefulness import measure_usefulness
+from sg_agent.weights import local_files
 
 if TYPE_CHECKING:
-    from peft import PeftModel
-    from trl.trainer.sft_trainer import SFTTrainer
+    from transformers import Trainer, TrainerCallback
 
 
-def distill(recipe: DistillRecipe, out: Path) -> Path:
-    """Train, or continue, in `out`; returns the adapter's directory. A finished run is not trained again.
+def check_base_spec(recipe: BaseRecipe) -> None:
+    """Raises ModelError for a base that cannot be trained: not of this machine, missing, or an adapter on another."""
+    local_path(recipe.base)
+    if parse_spec(recipe.base).at:
+        raise ModelError(f"base {recipe.base!r} names an adapter: name the base alone, its new adapter comes on top")
+    check_spec(recipe.base)
 
-    Raises MissingExtra without TRL, ConfigError when `out` holds a run from another recipe, base, prompt or data,
-    RunError when the adapter that was saved does not behave like the one that was trained.
+
+def check_distill(recipe: DistillRecipe) -> None:
+    """Raises ModelError, ConfigError or MissingExtra for what a recipe asks and this machine has not; loads nothing."""
+    check_base_spec(recipe)
+    if recipe.teacher is not None:
+        local_path(recipe.teacher)
+        check_spec(recipe.teacher)
+    if recipe.solver is not None and recipe.eval_every is not None:
+        check_spec(recipe.solver)
+    if find_spec("trl") is None or find_spec("datasets") is None:
+        raise MissingExtra("distillation", "train")
+    if recipe.method == "qlora" and find_spec("bitsandbytes") is None:
+        raise ConfigError("method 'qlora' needs bitsandbytes and a CUDA GPU: pip install bitsandbytes; or method lora")
+
+
+def distill(recipe: DistillRecipe, out: Path, *, callbacks: "Sequence[TrainerCallback]" = ()) -> Path:
+    """Train, or continue, in `out`; returns the directory of the adapter, or of the model when all of it was trained.
+
+    A finished run is not trained again. Raises MissingExtra without TRL, ConfigError when `out` holds a run from
+    another recipe, base, prompt or data, RunError for a loss that is no number, a disk that is full, or when what was
+    saved does not behave like what was trained.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL pings a host unless told not to
-    local_path(recipe.base)
-    check_spec(recipe.base)
-    rows = load_data(recipe) if recipe.learn == "guidance" else load_worked(recipe)
+    check_distill(recipe)
+    rows = load_rows_of(recipe)
+    validation = load_validation(recipe) if recipe.eval_every else []
     passport = make_passport(recipe, rows)
-    claim(out, passport)
-    trainer = _trainer(recipe, rows, out)
-    trainer.train(resume_from_checkpoint=last_checkpoint(out))
+    require_room(recipe, rows)
+    processes = _begin(recipe)
+    with processes.main_process_first():
+        claim(out, passport)
+        place = out / ("model" if recipe.method == "full" else "adapter")
+        if place.is_dir():
+            return place
+        resume = last_checkpoint(out)
+    solver = load_model(str(recipe.solver)) if recipe.eval_every else None
+    trainer = _trainer(recipe, rows, validation, solver, out, callbacks)
+    with writing(out):
+        trainer.train(resume_from_checkpoint=resume)
+    if processes.is_main_process:
+        place = _save(recipe, trainer, passport, out, rows, validation, solver)
+    processes.wait_for_everyone()
+    return place
+
+
+def load_rows_of(recipe: DistillRecipe) -> list[Row]:
+    """The rows that the recipe's method learns from. Raises DataError for rows that lack what it needs."""
+    if recipe.method == "on_policy":
+        return load_questions(recipe)
+    return load_worked(recipe) if recipe.learn == "cot" else load_data(recipe)
+
+
+def require_room(recipe: DistillRecipe, rows: Sequence[Row]) -> None:
+    """Raises ConfigError with the numbers when training would not fit into memory."""
+    from sg_agent.training.dry_run import count_tokens, fit
+
+    path = local_files(local_path(recipe.base))
+    longest = sorted(rows, key=lambda row: len(row.question) + sum(len(p.text) for p in row.context or []))[-64:]
+    prompts, replies = count_tokens(recipe, path, longest)
+    fit(recipe, path, longest=max(map(sum, zip(prompts, replies, strict=True))))
+
+
+def _begin(recipe: BaseRecipe) -> Any:
+    """torch and its processes, set as the recipe says."""
+    import torch
+    from accelerate import PartialState
+
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    if not torch.cuda.is_available():
+        torch.set_flush_denormal(True)
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
+def _trainer(
+    recipe: DistillRecipe,
+    rows: Sequence[Row],
+    validation: Sequence[Row],
+    solver: BaseChatModel | None,
+    out: Path,
+    callbacks: "Sequence[TrainerCallback]",
+) -> "Trainer":
+    from sg_agent.local import LocalChatModel
+    from sg_agent.training.callbacks import LossGuard, UsefulnessStop
+    from sg_agent.training.trainers import load_base, make_trainer
+
+    base = load_base(recipe)
+    watchers: list[TrainerCallback] = [LossGuard(out), *callbacks]
+    if solver is None or recipe.eval_every is None:
+        return make_trainer(recipe, base, rows, out, watchers)
+    runtime = LocalChatModel.over(base, model=local_path(recipe.base), max_tokens=recipe.max_guidance)
+    settings = Settings(guide_max_tokens=recipe.max_guidance)
+
+    def measure(model: Any) -> float | None:
+        return measure_usefulness(runtime.with_model(model), solver, validation, settings=settings).accuracy
+
+    stop = UsefulnessStop(measure, every=recipe.eval_every, patience=recipe.patience)
+    trainer = make_trainer(recipe, base, rows, out, [stop, *watchers])
+    stop.log = trainer.log
+    return trainer
+
+
+def _save(
+    recipe: DistillRecipe,
+    trainer: "Trainer",
+    passport: dict[str, Any],
+    out: Path,
+    rows: Sequence[Row],
+    validation: Sequence[Row],
+    solver: BaseChatModel | None,
+) -> Path:
+    """The best model of the run where it was measured, else the last."""
     # Without the mixed precision that training ran in: the runtime computes in full.
-    trained = cast("PeftModel", trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False))
-    return save_adapter(trained, passport, out, rows)
+    trained: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    if trainer.state.best_global_step:
+        restore(trained, out / f"checkpoint-{trainer.state.best_global_step}")
+
+    def evaluate(saved: Path) -> dict[str, Any]:
+        assert solver is not None
+        spec = f"local:{saved}" if recipe.method == "full" else f"local:{local_path(recipe.base)}@{saved}"
+        settings = Settings(guide_max_tokens=recipe.max_guidance)
+        measured = measure_usefulness(load_model(spec), solver, validation, settings=settings)
+        return {"solver": recipe.solver, "questions": recipe.validation, **asdict(measured)}
+
+    judge = evaluate if solver is not None else None
+    if recipe.method == "full":
+        return save_model(trained, _tokenizer(trainer), passport, out, rows, evaluate=judge)
+    return save_adapter(trained, passport, out, rows, evaluate=judge)
 
 
-def _trainer(recipe: DistillRecipe, rows: list[Row], out: Path) -> "SFTTrainer":
-    try:
-        import torch
-        from datasets import Dataset
-        from peft import LoraConfig
-        from trl.trainer.sft_config import SFTConfig
-        from trl.trainer.sft_trainer import SFTTrainer
-    except ImportError as error:
-        raise MissingExtra("distillation", "train") from error
-    base = load_weights(local_path(recipe.base), None, trust_remote_code=False, device="cpu")
-    base.model.set_attn_implementation(recipe.attention)
-    settings = SFTConfig(
-        output_dir=str(out),
-        num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=0.05,  # a share of all steps
-        seed=recipe.seed,
-        logging_steps=20,
-        save_steps=100,
-        save_total_limit=2,
-        completion_only_loss=True,
-        max_length=None,
-        train_sampling_strategy="group_by_length",
-        bf16=True,
-        use_cpu=not torch.cuda.is_available(),
-        report_to="none",
-    )
-    return SFTTrainer(
-        base.model,
-        settings,
-        train_dataset=Dataset.from_list([as_conversation(row, recipe.learn) for row in rows]),
-        processing_class=base.tokenizer,
-        peft_config=LoraConfig(
-            r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
-        ),
-    )
-
-
-def main(
-    recipe: Annotated[str, typer.Argument(help="YAML file, or the name of a shipped recipe")],
-    out: Annotated[Path, typer.Option(help="run directory; an interrupted run in it is continued")],
-    install: Annotated[bool, typer.Option(help="copy the adapter into the package as embedded:guide")] = False,
-) -> None:
-    """Distil a guide from questions with guidance."""
-    adapter = distill(load_recipe(recipe, DistillRecipe), out)
-    print(f"guide adapter in {adapter}")
-    if install:
-        shutil.copytree(adapter, EMBEDDED_GUIDE, dirs_exist_ok=True, ignore=shutil.ignore_patterns("README.md"))
-        print(f"installed as {EMBEDDED_GUIDE}")
-
-
-if __name__ == "__main__":
-    run_program(main)
+def _tokenizer(trainer: "Trainer") -> Any:
+    return trainer.processing_class

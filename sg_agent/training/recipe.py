@@ -5,10 +5,19 @@ A kind of run adds its keys to `BaseRecipe`. What is shipped stands in recipes/ 
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from sg_agent.errors import ConfigError
 
@@ -43,10 +52,42 @@ class DistillRecipe(BaseRecipe):
 
     `learn` "guidance" makes a guide. "cot" tunes on the rows' own worked reasoning and answers instead: the
     chain-of-thought tuning that a guide has to beat.
+    `batch_size` is that of one optimizer step, over all processes and all `accumulation` parts. With `eval_every` (in
+    steps) the guide of that moment writes guidance for `validation_rows` rows of `validation` (worlds, their
+    validation split, or files), `solver` answers with it, and the run ends after `patience` such evaluations without
+    a better share of right answers; the best adapter is the one kept. `teacher` is for on_policy alone: a local model
+    with the base's vocabulary that rates every token which the guide itself writes, up to `max_guidance` of them.
     """
 
     epochs: PositiveFloat
     learn: Learn = "guidance"
+    method: Literal["lora", "qlora", "full", "on_policy"] = "lora"
+    teacher: str | None = None
+    max_guidance: PositiveInt = 256
+    accumulation: PositiveInt = 1
+    max_length: PositiveInt | None = None
+    packing: bool = False
+    group_by_length: bool = True
+    save_every: PositiveInt = 100
+    validation: list[str] = []
+    validation_rows: PositiveInt = 100
+    solver: str | None = None
+    eval_every: PositiveInt | None = None
+    patience: PositiveInt = 3
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.method == "on_policy") != (self.teacher is not None):
+            raise ValueError("method on_policy needs a teacher, and no other method takes one")
+        if self.packing and (self.attention != "flash_attention_2" or self.max_length is None):
+            raise ValueError(
+                "packing needs max_length and attention: flash_attention_2, others let rows see each other"
+            )
+        if self.learn == "cot" and (self.method == "on_policy" or self.eval_every is not None):
+            raise ValueError("learn cot has no guidance: it takes neither method on_policy nor eval_every")
+        if self.eval_every is not None and not (self.validation and self.solver):
+            raise ValueError("eval_every needs validation (worlds or files) and a solver")
+        return self
 
 
 R = TypeVar("R", bound=BaseRecipe)
@@ -73,6 +114,8 @@ def make_recipe(given: Mapping[str, Any], model: type[R], *, where: str) -> R:
         return model.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:
+            raise ConfigError(f"{where}: {first['msg']}") from error
         field = ".".join(map(str, first["loc"]))
         known = f"; accepted: {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" else ""
         value = "" if first["type"] in ("missing", "extra_forbidden") else f", not {first['input']!r:.80}"

@@ -17,12 +17,12 @@ from sg_agent.evals.budget import Budget, check_priced
 from sg_agent.models import check_spec, load_model, local_path, parse_spec
 from sg_agent.passport import weights_sha256
 from sg_agent.rows import Row, load_rows
-from sg_agent.training.adapter import save_adapter
+from sg_agent.training.adapter import restore, save_adapter
 from sg_agent.training.data import load_questions
 from sg_agent.training.grader import Asking, Grader
 from sg_agent.training.passport import make_passport
 from sg_agent.training.rewards import check_weights
-from sg_agent.training.rl_callbacks import restore_best
+from sg_agent.training.rl_callbacks import BEST, best_of
 from sg_agent.training.rl_recipe import RlRecipe
 from sg_agent.training.rl_trainer import make_trainer
 from sg_agent.training.run_dir import adapter_of, claim, last_checkpoint
@@ -68,8 +68,9 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
         _train(trainer, resume, out)
         if processes.is_main_process:
             trained = cast("PeftModel", trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False))
-            restore_best(trained, out)
-            save_adapter(trained, passport, out, asked.validation or asked.train)
+            if (out / BEST).is_dir():
+                restore(trained, out / BEST)
+            save_adapter(trained, passport, out, asked.validation or asked.train, evaluate=lambda _: best_of(out))
         processes.wait_for_everyone()
         if grader.exhausted:
             raise BudgetSpent(

@@ -13,12 +13,12 @@ from sg_agent.local import LocalChatModel
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row
 from sg_agent.training.grader import Grade, Grader
-from sg_agent.training.run_dir import write_whole
+from sg_agent.training.run_dir import write_whole, writing
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
-BEST = "best"
+BEST, SCORE = "best", "score.json"
 
 Log = Callable[[dict[str, float]], None]
 
@@ -38,7 +38,7 @@ class StopAtBudget(TrainerCallback):
 class Validation(TrainerCallback):
     """Every `every` steps, and at both ends: greedy guidance for `rows`, graded by the solver; the best guide is kept.
 
-    What it found is logged as validation_score, validation_leak_rate and validation_unfit_rate. Where most grades
+    What it found is logged as usefulness, validation_leak_rate and validation_unfit_rate. Where most grades
     failed nothing is compared.
     """
 
@@ -46,7 +46,7 @@ class Validation(TrainerCallback):
         self, guide: LocalChatModel, rows: list[Row], grader: Grader, out: Path, *, every: int, log: Log
     ) -> None:
         self.guide, self.rows, self.grader, self.every = guide, rows, grader, every
-        self.best = out / BEST
+        self.out = out
         self.log = log
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:  # noqa: ARG002 - transformers' signature
@@ -71,22 +71,24 @@ class Validation(TrainerCallback):
         score = fmean(scores)
         self.log(
             {
-                "validation_score": score,
+                "usefulness": score,
                 "validation_leak_rate": fmean(grade.leak for grade in found),
                 "validation_unfit_rate": fmean(grade.problem is not None for grade in found),
             }
         )
-        if len(scores) > len(found) / 2 and score > self.best_score:
-            model.save_pretrained(str(self.best))
-            write_whole(self.best / "score.json", {"step": step, "score": score, "n": len(scores)})
+        if len(scores) > len(found) / 2 and score > best_of(self.out).get("accuracy", -1.0):
+            with writing(self.out):
+                model.save_pretrained(str(self.out / BEST))
+            write_whole(self.out / BEST / SCORE, {"step": step, "accuracy": score, "n": len(scores)})
 
-    @property
-    def best_score(self) -> float:
-        """The best score so far, below any before the first."""
-        try:
-            return float(json.loads((self.best / "score.json").read_text(encoding="utf-8"))["score"])
-        except (OSError, ValueError, KeyError):
-            return -1.0
+
+def best_of(out: Path) -> dict[str, Any]:
+    """The best measurement of the run in `out`: its step, usefulness and number of questions; nothing before one."""
+    try:
+        found: dict[str, Any] = json.loads((out / BEST / SCORE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
 
 
 def grade_guide(guide: LocalChatModel, rows: list[Row], grader: Grader) -> list[Grade]:
@@ -96,13 +98,3 @@ def grade_guide(guide: LocalChatModel, rows: list[Row], grader: Grader) -> list[
     cut = [reply.response_metadata["finish_reason"] == "length" for reply in replies]
     begun = [grader.begin(row, reply.text, truncated) for row, reply, truncated in zip(rows, replies, cut, strict=True)]
     return [future.result() for future in begun]
-
-
-def restore_best(model: "PeftModel", out: Path) -> None:
-    """Put the best adapter's weights back into the model, where one was kept."""
-    from peft import set_peft_model_state_dict
-    from safetensors.torch import load_file
-
-    weights = out / BEST / "adapter_model.safetensors"
-    if weights.is_file():
-        set_peft_model_state_dict(model, load_file(str(weights)))

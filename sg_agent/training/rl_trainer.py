@@ -116,7 +116,7 @@ def _settings(recipe: RlRecipe, rewards: Rewards, out: Path) -> Any:
         logging_steps=1,
         save_steps=recipe.save_steps,
         save_total_limit=2,
-        gradient_checkpointing=recipe.gradient_checkpointing,
+        activation_checkpointing=recipe.gradient_checkpointing,
         bf16=recipe.bf16,
         use_cpu=not torch.cuda.is_available(),
         report_to="none",

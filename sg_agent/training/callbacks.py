@@ -1,0 +1,95 @@
+"""What watches a run of transformers' Trainer: a loss that is no number stops it, and so does usefulness that stays.
+
+Both read and write the Trainer's own state, which every checkpoint holds: a continued run knows what it knew.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from sg_agent.errors import RunError
+from sg_agent.training.run_dir import kept
+
+logger = logging.getLogger(__name__)
+
+WATCHED = ("loss", "grad_norm")
+
+
+class LossGuard(TrainerCallback):
+    """Raises RunError at a loss or gradient that is NaN or infinite, before a checkpoint holds what it has done."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def on_log(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - transformers' signature
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - transformers' signature
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,  # noqa: ARG002 - transformers' signature
+    ) -> None:
+        for name in WATCHED:
+            value = (logs or {}).get(name)
+            if value is not None and not math.isfinite(float(value)):
+                raise RunError(
+                    f"{name} is {float(value)} at step {state.global_step}: the run stops; {kept(self.out)}. "
+                    "Lower learning_rate, in another --out"
+                )
+
+
+class UsefulnessStop(TrainerCallback):
+    """Every `every` steps and at the end logs the usefulness that `measure` finds; stops when it no longer grows.
+
+    The best step is `state.best_global_step`, its checkpoint is kept. A measurement of None (the solver is down)
+    counts for nothing. `log` is the trainer's, set once there is one; under several processes the first measures.
+    """
+
+    def __init__(self, measure: Callable[[Any], float | None], *, every: int, patience: int) -> None:
+        self.measure, self.every, self.patience = measure, every, patience
+        self.log: Callable[[dict[str, float]], None] = lambda _: None
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - transformers' signature
+        state: TrainerState,
+        control: TrainerControl,
+        model: Any = None,
+        **kwargs: Any,  # noqa: ARG002 - transformers' signature
+    ) -> None:
+        if stale(state) >= self.patience:
+            control.should_training_stop = True
+            return
+        if state.global_step % self.every and state.global_step < state.max_steps:
+            return
+        value = self._measured(model)
+        if value is None:
+            logger.warning("step %d: no validation question could be answered", state.global_step)
+            return
+        self.log({"usefulness": value})
+        if state.best_metric is None or value > state.best_metric:
+            state.best_metric, state.best_global_step = value, state.global_step
+        control.should_save = True
+        if stale(state) >= self.patience:
+            control.should_training_stop = True
+
+    def _measured(self, model: Any) -> float | None:
+        from accelerate import PartialState
+        from accelerate.utils import broadcast_object_list
+
+        processes = PartialState()
+        value = [self.measure(model) if processes.is_main_process else None]
+        if processes.num_processes > 1:
+            broadcast_object_list(value)
+        model.train()
+        return value[0]
+
+
+def stale(state: TrainerState) -> int:
+    """How many evaluations in a row have brought nothing better."""
+    measured = [float(entry["usefulness"]) for entry in state.log_history if "usefulness" in entry]
+    return len(measured) - 1 - measured.index(max(measured)) if measured else 0
