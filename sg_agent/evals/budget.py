@@ -101,11 +101,13 @@ def check_budget(arms: Sequence[Arm], *, max_tokens: int | None) -> None:
             raise ConfigError(f"--max-cost cannot be kept: arm {arm.name!r} brings models of its own; leave one out")
         for stand_in in made:
             if not in_process(stand_in):
-                _check_priced(load_model(stand_in.stands_for), max_tokens=max_tokens)
+                check_priced(load_model(stand_in.stands_for), max_tokens=max_tokens)
 
 
-def _check_priced(model: BaseChatModel, *, max_tokens: int | None) -> None:
-    """There must be a price, and a bound of the reply."""
+def check_priced(model: BaseChatModel, *, max_tokens: int | None) -> None:
+    """Raise ConfigError unless the model runs here, or its calls have a price and its replies a bound."""
+    if in_process(model):
+        return
     if price(model, usage_of(1, 1)) is None:
         raise ConfigError(
             f"--max-cost cannot be kept: the price of {model_name(model)!r} is unknown; leave --max-cost out, or use "

@@ -14,7 +14,7 @@ from sg_agent.rows import Row
 from sg_agent.text_forms import LONGEST
 
 if TYPE_CHECKING:
-    from datasketch import MinHash, MinHashLSH
+    from datasketch import MinHash
 
 RUN = 5
 ALIKE, PASSAGES_ALIKE = 0.7, 0.5
@@ -41,7 +41,7 @@ class Index:
             from datasketch import MinHashLSH
         except ImportError as error:
             raise MissingExtra("looking for near-duplicates", "train") from error
-        self._lsh: MinHashLSH = MinHashLSH(threshold=ALIKE - SLACK, num_perm=PERMUTATIONS)
+        self._lsh = MinHashLSH(threshold=ALIKE - SLACK, num_perm=PERMUTATIONS)
         self._seen: dict[int, Prints] = {}
 
     def add(self, row: Row) -> None:
