@@ -8,6 +8,7 @@ SgAgentError
 |   `-- MissingExtra     an optional dependency is not installed (also an ImportError)
 `-- RunError             a run failed: exit code 1 (also a RuntimeError)
     |-- SolverError      every attempt of the solver failed; holds the ledger of what was called till then
+    |-- WriteError       a file could not be written, as on a full disk; what was written before is kept
     |-- BudgetSpent      the budget is spent; what is finished is kept
     `-- Interrupted      stopped from the keyboard; what is finished is kept: exit code 130
 """
@@ -28,6 +29,7 @@ __all__ = [
     "SgAgentError",
     "SolverError",
     "UserError",
+    "WriteError",
 ]
 
 
@@ -64,6 +66,10 @@ class RunError(SgAgentError, RuntimeError):
 
 class Interrupted(RunError):
     """A run was stopped from the keyboard. The message says how to continue it."""
+
+
+class WriteError(RunError):
+    """A file could not be written, as on a full disk. What was written before is kept."""
 
 
 class BudgetSpent(RunError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sg_agent.errors import ConfigError, DataError, RunError
+from sg_agent.errors import ConfigError, DataError, WriteError
 
 if sys.platform != "win32":
     import fcntl
@@ -52,7 +52,7 @@ class Journal:
         self._file.close()
 
     def append(self, record: Any) -> None:
-        """Write one line; from here on it survives a kill. Raises RunError when the disk does not take it."""
+        """Write one line; from here on it survives a kill. Raises WriteError when the disk does not take it."""
         assert self._file
         line = json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
         left = memoryview(line)
@@ -62,7 +62,7 @@ class Journal:
         except OSError as error:
             self._file.truncate(self._end)
             reason = error.strerror or error
-            raise RunError(
+            raise WriteError(
                 f"{str(self.path)!r} could not be written: {reason}; all that was written before is kept, free some "
                 "space and give the same command to continue"
             ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sg_agent.errors import ConfigError, DataError, RunError
+from sg_agent.errors import ConfigError, DataError, WriteError
 from sg_agent.journal import Journal, read_journal
 
 
@@ -75,7 +75,7 @@ def test_a_full_disk_keeps_the_lines_before_and_no_part_of_the_one_that_failed(t
     path = tmp_path / "a.jsonl"
     with Journal(path) as journal:
         journal.append({"n": 1})
-        with full_disk(40), pytest.raises(RunError, match=r"could not be written.*before is kept"):
+        with full_disk(40), pytest.raises(WriteError, match=r"could not be written.*before is kept"):
             journal.append({"n": 2, "text": "x" * 100})
         assert path.read_text() == '{"n": 1}\n'
         journal.append({"n": 3})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sg_agent.cli import ask, demo, distill, doctor, evaluate, export, report, rl
+from sg_agent.cli import ask, demo, distill, doctor, evaluate, export, report, rl, teach
 from sg_agent.program import Program
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("demo", help=demo.HELP)(demo.run)
 app.command("ask", help=ask.HELP)(ask.run)
 app.command("eval", help=evaluate.HELP)(evaluate.run)
 app.command("report", help=report.HELP)(report.run)
+app.command("teach", help=teach.HELP)(teach.run)
 app.command("distill", help=distill.HELP)(distill.run)
 app.command("rl", help=rl.HELP)(rl.run)
 app.command("export", help=export.HELP)(export.run)

@@ -1,16 +1,13 @@
-"""What commands show of an eval: the tables on stdout, progress with rate, cost and time left on stderr."""
-
-import time
+"""What commands show of an eval: the tables on stdout, progress on stderr."""
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sg_agent.cli.progress import Bar
 from sg_agent.evals.graph import ArmResult
 from sg_agent.evals.report.tables import arm_table, pair_table
 from sg_agent.evals.result import EvalResult
-from sg_agent.evals.usage import format_cost
 from sg_agent.ledger import total_cost
 
 NARROWEST = 100
@@ -31,54 +28,13 @@ def print_result(result: EvalResult) -> None:
             console.print(table)
 
 
-class ProgressBar:
-    """`sg_agent.evals.run.Progress` on stderr, a bar on a terminal and now and then a line elsewhere."""
-
-    EVERY_S = 10.0
-
-    def __init__(self) -> None:
-        self.console = Console(stderr=True)
-        columns = ("[progress.description]{task.description}", "{task.completed}/{task.total}", "{task.fields[note]}")
-        self.bar = Progress(
-            TextColumn(columns[0]), BarColumn(), TextColumn(columns[1]), TextColumn(columns[2]), TimeRemainingColumn(),
-            console=self.console, disable=not self.console.is_terminal,
-        )  # fmt: skip
-        self.task: TaskID | None = None
-        self.total = self.done = self.already = self.errors = 0
-        self.cost: float | None = 0.0
-        self.started = self.shown = time.monotonic()
+class ProgressBar(Bar):
+    """`sg_agent.evals.run.Progress`."""
 
     def __enter__(self) -> "ProgressBar":
-        self.bar.start()
+        super().__enter__()
         return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
-
-    def start(self, run_dir: str, *, total: int, done: int) -> None:
-        """A run begins or continues."""
-        if done:
-            self.console.print(f"{run_dir}: {done} of {total} answers are there already", highlight=False)
-        self.total, self.done, self.already = total, done, done
-        self.started = self.shown = time.monotonic()
-        self.task = self.bar.add_task(run_dir, total=total, completed=done, note="")
 
     def advance(self, result: ArmResult) -> None:
         """One answer came in."""
-        self.done += 1
-        self.errors += result["outcome"] == "error"
-        cost = total_cost(result["ledger"])
-        self.cost = None if self.cost is None or cost is None else self.cost + cost
-        assert self.task is not None
-        self.bar.update(self.task, completed=self.done, note=self._note())
-        if not self.console.is_terminal and time.monotonic() - self.shown > self.EVERY_S:
-            self.shown = time.monotonic()
-            left = (self.total - self.done) / self._rate()
-            self.console.print(f"{self.done}/{self.total} {self._note()}, {left:.0f} s left", highlight=False)
-
-    def _rate(self) -> float:
-        return (self.done - self.already) / max(time.monotonic() - self.started, 1e-6)
-
-    def _note(self) -> str:
-        errors = f", {self.errors} errors" if self.errors else ""
-        return f"{self._rate():.1f}/s, {format_cost(self.cost)}{errors}"
+        self.step(total_cost(result["ledger"]), failed=result["outcome"] == "error")

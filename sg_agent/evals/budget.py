@@ -105,7 +105,9 @@ def check_budget(arms: Sequence[Arm], *, max_tokens: int | None) -> None:
 
 
 def check_priced(model: BaseChatModel, *, max_tokens: int | None) -> None:
-    """There must be a price, and a bound of the reply."""
+    """Raise ConfigError unless the model runs here, or its calls have a price and its replies a bound."""
+    if in_process(model):
+        return
     if price(model, usage_of(1, 1)) is None:
         raise ConfigError(
             f"--max-cost cannot be kept: the price of {model_name(model)!r} is unknown; leave --max-cost out, or use "

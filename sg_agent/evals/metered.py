@@ -1,5 +1,6 @@
 """Models as evals ask them: each loaded once, hosted ones throttled while overloaded and paid for from a budget."""
 
+import asyncio
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -30,15 +31,20 @@ def loader(config: EvalConfig, budget: Budget | None = None) -> Load:
     return load
 
 
-def metered(model: BaseChatModel, *, most: int, budget: Budget | None) -> BaseChatModel:
-    """`model` with at most `most` calls in flight, paid from `budget`; itself when it runs in this process."""
-    if in_process(model):
+def metered(
+    model: BaseChatModel, *, most: int, budget: Budget | None, deadline_s: float | None = None
+) -> BaseChatModel:
+    """`model` with at most `most` calls in flight, each of `deadline_s` seconds at most, paid from `budget`.
+
+    A model that runs in this process is free and takes what calls it gets; without a deadline it is itself.
+    """
+    if in_process(model) and deadline_s is None:
         return model
-    throttle = Throttle(model_name(model), most)
     return MeteredModel(
         inner=model,
-        throttle=throttle,
-        budget=budget,
+        throttle=Throttle(model_name(model), most),
+        budget=None if in_process(model) else budget,
+        deadline_s=deadline_s,
         cache=model.cache,
         rate_limiter=model.rate_limiter,
         profile=model.profile,
@@ -46,11 +52,15 @@ def metered(model: BaseChatModel, *, most: int, budget: Budget | None) -> BaseCh
 
 
 class MeteredModel(BaseChatModel):
-    """Answers as `inner` does and shows itself as `inner` to ledgers and tracers. For async runs only."""
+    """Answers as `inner` does and shows itself as `inner` to ledgers and tracers. For async runs only.
+
+    The deadline runs from when the call is made, not while it waits for its turn. A call beyond it is a TimeoutError.
+    """
 
     inner: BaseChatModel
     throttle: Throttle
     budget: Budget | None = None
+    deadline_s: float | None = None
 
     def __getattr__(self, name: str) -> Any:
         """What else `inner` has, such as a seed or the address of its server."""
@@ -88,8 +98,12 @@ class MeteredModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        async def once() -> ChatResult:
+            async with asyncio.timeout(self.deadline_s):
+                return await self.inner._agenerate(messages, stop, run_manager, **kwargs)
+
         async def ask() -> ChatResult:
-            return await self.throttle.call(lambda: self.inner._agenerate(messages, stop, run_manager, **kwargs))
+            return await self.throttle.call(once)
 
         if self.budget is None:
             return await ask()

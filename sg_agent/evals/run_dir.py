@@ -123,7 +123,7 @@ def earlier_run(run_dir: RunDir, identity: dict[str, Any]) -> RunRecord | None:
     Raises ConfigError, with the difference, when it holds a run of another identity.
     """
     before = read_record(run_dir) if run_dir.config.is_file() else None
-    if before and (changed := _difference(before.config, identity)):
+    if before and (changed := difference(before.config, identity)):
         raise ConfigError(
             f"{str(run_dir.path)!r} holds another run: {changed}; use another --out, or the same settings"
         )
@@ -165,7 +165,8 @@ def _is_run_dir(run_dir: RunDir) -> bool:
     return run_dir.config.is_file() or left <= {partial_of(run_dir.config).name}
 
 
-def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+def difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """In words, the keys whose values differ, with both values; empty when none does."""
     keys = [*now, *(key for key in before if key not in now)]
     changed = [key for key in keys if before.get(key) != now.get(key)]
     return ", ".join(f"{key} was {before.get(key)!r} and is now {now.get(key)!r}" for key in changed)

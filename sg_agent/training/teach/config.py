@@ -4,7 +4,7 @@ import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sg_agent.errors import ConfigError
 from sg_agent.evals.config import HOSTED_CONCURRENCY, LOCAL_CONCURRENCY, rows_hash, shown_model
@@ -64,12 +64,15 @@ class TeachConfig:
             raise ConfigError(f"--out {str(self.out)!r} must be a file that ends in .jsonl")
         self._check_source()
         self._check_numbers()
+        if self.kind is not None and self.kind not in get_args(Kind):
+            raise ConfigError(f"kind {self.kind!r} is unknown; accepted: {', '.join(get_args(Kind))}")
         if unknown := [name for name in self.filters if name not in FILTERS]:
             raise ConfigError(f"unknown filter {unknown[0]!r}; accepted: {', '.join(FILTERS)}")
         if self.verify_with is not None and "usefulness" not in self.filters:
             raise ConfigError("--verify-with names the solver of the filter usefulness, which is left out")
-        for model in filter(None, (self.teacher, self.verify_with)):
-            check_spec(model)
+        for model in (self.teacher, self.verify_with):
+            if model is not None:
+                check_spec(model)
 
     def _check_source(self) -> None:
         if (self.teacher is None) == (self.from_ is None):

@@ -41,7 +41,7 @@ class Index:
             from datasketch import MinHashLSH
         except ImportError as error:
             raise MissingExtra("looking for near-duplicates", "train") from error
-        self._lsh: MinHashLSH = MinHashLSH(threshold=ALIKE - SLACK, num_perm=PERMUTATIONS)
+        self._lsh = MinHashLSH(threshold=ALIKE - SLACK, num_perm=PERMUTATIONS)
         self._seen: dict[int, Prints] = {}
 
     def add(self, row: Row) -> None:
