@@ -138,7 +138,7 @@ def _state(run: Run) -> str:
     if not run.metrics:
         return "Nothing has been logged yet."
     last = run.metrics[-1]
-    done = "finished" if "train_runtime" in last else "not finished, or not yet"
+    done = "finished" if "train_runtime" in last else "not finished"
     minutes = float(last.get("time_s") or 0) / 60
     return f"Step {last['step']}, epoch {last.get('epoch') or 0:.2f}, {minutes:.1f} minutes of training; {done}."
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
-from itertools import cycle
+from itertools import chain, cycle
 from typing import TYPE_CHECKING, Any
 
 from sg_agent.errors import MissingExtra
@@ -75,7 +75,7 @@ def draw(plot: Plot) -> bytes:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    figure = Figure(figsize=(6.4, 3.6), dpi=140, layout="constrained")
+    figure = Figure(figsize=(5.2, 3.4), dpi=160, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for (name, points), colour in zip(plot.curves.items(), cycle(COLOURS), strict=False):
@@ -84,10 +84,10 @@ def draw(plot: Plot) -> bytes:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if plot.share:
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-        axes.set_ylim(-0.02, 1.02)
+        axes.set_ylim(0, min(1.02, max(0.05, 1.15 * max(value for _, value in chain(*plot.curves.values())))))
     axes.grid(color="#d5d9e0", linewidth=0.6)
     if len(plot.curves) > 1:
-        axes.legend(fontsize="small")
+        figure.legend(loc="outside lower center", ncols=3, fontsize="small", frameon=False)
     image = BytesIO()
     figure.savefig(image, format="png", metadata={"Software": None})
     return image.getvalue()
