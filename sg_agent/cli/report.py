@@ -1,23 +1,32 @@
-"""`sg-agent report DIR`: write the report of a finished or interrupted run again, from its stored results."""
+"""`sg-agent report DIR`: write the report of a finished or interrupted run again, from its stored results.
+
+DIR may also be a training run, whose page it then writes.
+"""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sg_agent.cli import options
 
+if TYPE_CHECKING:
+    from sg_agent.evals.break_even import Prices
+
 HELP = """Write the report of a run again, from what its directory holds. No model is called.
 
 Writes report.html (opens in a browser, asks nothing of the network), report.md, result.json, report.csv and
-questions.csv. The costs given here are used in the break-even: after how many questions the guide is repaid."""
+questions.csv. The costs given here are used in the break-even: after how many questions the guide is repaid.
+Of a training run it writes report.html with its curves, health and guidance, and the curves as PNG in plots/."""
 
 Dollars = float | None
 
 
 def run(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory of `sg-agent eval`.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A run directory of `sg-agent eval`, or of a training run.")
+    ],
     training_cost: Annotated[
         Dollars, typer.Option("--training-cost", min=0, help="Dollars that the guide's training cost.")
     ] = None,
@@ -50,6 +59,9 @@ def run(
         output_usd_per_million=output_price,
         guide_seconds=guide_seconds,
     )
+    if (directory / "run.json").is_file():
+        _training_page(directory, prices, json_output)
+        return
     report = report_run(directory, prices)
     if json_output:
         typer.echo(json.dumps(report))
@@ -58,3 +70,21 @@ def run(
     for one in report["break_even"].values():
         typer.echo(break_even_sentence(one))
     typer.echo(f"report: {directory}/report.html")
+
+
+def _training_page(directory: Path, prices: "Prices", json_output: bool) -> None:
+    from sg_agent.errors import ConfigError
+    from sg_agent.evals.break_even import Prices
+    from sg_agent.training.page import read_run, summary, write_page
+
+    if prices != Prices():
+        raise ConfigError(f"{str(directory)!r} is a training run: prices are for runs of `sg-agent eval`")
+    page = write_page(directory)
+    run = summary(read_run(directory))
+    if json_output:
+        typer.echo(json.dumps(run))
+        return
+    typer.echo(f"step {run['step']} after {run['time_s'] / 60:.1f} minutes")
+    for line in run["health"]:
+        typer.echo(line)
+    typer.echo(f"page: {page}")

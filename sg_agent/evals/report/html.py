@@ -3,21 +3,16 @@
 Its Content-Security-Policy admits the page's own style and script, by their hashes, and nothing else.
 """
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Iterator
-from importlib import resources
-from typing import Any, NamedTuple
-
-import jinja2
+from typing import NamedTuple
 
 from sg_agent.evals.breakdown import Breakdown
 from sg_agent.evals.evidence import Evidence
 from sg_agent.evals.report import charts, tables, words
 from sg_agent.evals.report.content import Report
 from sg_agent.evals.report.page_data import page_data
+from sg_agent.evals.report.self_contained import asset, environment, policy
 from sg_agent.evals.report.tables import Table
-from sg_agent.evals.report.text import visible
 
 
 class Section(NamedTuple):
@@ -38,8 +33,8 @@ class Section(NamedTuple):
 
 def html_report(report: Report, evidence: Evidence) -> str:
     """The whole page."""
-    style, script = _asset("report.css"), _asset("report.js")
-    return _environment().get_template("report.html.jinja").render(
+    style, script = asset("report.css"), asset("report.js")
+    return environment().get_template("report.html.jinja").render(
         report=report,
         notes=words.notes(report),
         verdicts=words.verdicts(report, evidence.pairs()),
@@ -50,7 +45,7 @@ def html_report(report: Report, evidence: Evidence) -> str:
         settings=[["setting", "value"], *([name, str(value)] for name, value in evidence.record.config.items())],
         versions=[["package", "version"], *([name, version] for name, version in report["versions"].items())],
         prompts=tables.prompt_table(report["prompts"]),
-        policy=_policy(style, script),
+        policy=policy(style, script),
         style=style,
         script=script,
         data=page_data(evidence),
@@ -93,30 +88,3 @@ def _economy(report: Report) -> Section:
 
 def _drawn(*drawings: str | None) -> list[str]:
     return [drawing for drawing in drawings if drawing]
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(str(resources.files(__package__).joinpath("templates"))),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_visible,
-    )
-
-
-def _visible(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
-
-
-def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _policy(style: str, script: str) -> str:
-    def digest(text: str) -> str:
-        return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-    admitted = f"style-src {digest(style)}; script-src {digest(script)}"
-    return f"default-src 'none'; {admitted}; base-uri 'none'; form-action 'none'"
