@@ -1,12 +1,19 @@
-"""Whether an answer of a file can be scored for its task at all, told before anything is asked or paid for."""
+"""The forms of an answer: which choice it names, whether it says yes or no, and whether it can be scored at all.
+
+A row's own answer and what is scored against it are read by the same functions, so that what a file is accepted with
+can be answered right.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from sg_agent.text_forms import normalise
 
 LETTERS = "ABCDEFGHIJ"
-LETTER = re.compile(r"\(?([A-J])[).:]?", re.IGNORECASE)
+LETTER = re.compile(r"\(?([A-J])[).:]{0,2}", re.IGNORECASE)
+LEADING_LETTER = re.compile(r"\(?([A-J])[).:]{1,2}\s.*", re.IGNORECASE | re.DOTALL)
 EXPRESSION = re.compile(r"\d|\\[A-Za-z]|[=+*^<>\u221a\u03c0\u221e]|(?<!\w\w)[-/](?!\w\w)|^[A-Za-z]$")
-YES_OR_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
+YES_OR_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no", "y": "yes", "n": "no"}
 
 
 def answer_problem(answer: str, task: str, choices: Sequence[str] | None) -> str | None:
@@ -17,7 +24,7 @@ def answer_problem(answer: str, task: str, choices: Sequence[str] | None) -> str
         case "multiple_choice" if choice_letter(answer, choices) is None:
             letters = f"a letter from A to {LETTERS[len(choices or LETTERS) - 1]}"
             return f"field 'answer': {answer!r:.80} names no choice; accepted: {letters}, or the text of one choice"
-        case "boolean" if answer.strip().lower() not in YES_OR_NO:
+        case "boolean" if yes_or_no(answer) is None:
             return f"field 'answer': {answer!r:.80} is no truth value; accepted: {', '.join(YES_OR_NO)}"
         case "math" if not EXPRESSION.search(answer.strip()):
             return (
@@ -28,11 +35,34 @@ def answer_problem(answer: str, task: str, choices: Sequence[str] | None) -> str
 
 
 def choice_letter(answer: str, choices: Sequence[str] | None) -> str | None:
-    """The letter of the choice that `answer` names by its letter or its text; None when it names none, or two."""
-    if found := LETTER.fullmatch(answer.strip()):
-        letter = found[1].upper()
-        return letter if letter in LETTERS[: len(choices or LETTERS)] else None
-    named = [letter for letter, choice in zip(LETTERS, choices or (), strict=False) if _plain(choice) == _plain(answer)]
+    """The letter of the choice that `answer` names, None when it names none, or two.
+
+    A letter by itself counts before a choice's text, and the text as it stands ("C++" is not "C") before a letter that
+    leads it ("B. blue") and the text without punctuation and articles.
+    """
+    answer, shown = answer.strip(), LETTERS[: len(choices or LETTERS)]
+    return (
+        _shown_letter(LETTER.fullmatch(answer), shown)
+        or _named(answer, choices, str.strip)
+        or _named(answer, choices, _plain)
+        or _shown_letter(LEADING_LETTER.fullmatch(answer), shown)
+        or _named(answer, choices, normalise)
+    )
+
+
+def yes_or_no(answer: str) -> str | None:
+    """ "yes" or "no" as `answer` says it in one word, None when it says neither."""
+    return YES_OR_NO.get(normalise(answer))
+
+
+def _shown_letter(found: re.Match[str] | None, shown: str) -> str | None:
+    return found[1].upper() if found and found[1].upper() in shown else None
+
+
+def _named(answer: str, choices: Sequence[str] | None, alike: Callable[[str], str]) -> str | None:
+    """The letter of the one choice that is alike."""
+    said = alike(answer)
+    named = [letter for letter, choice in zip(LETTERS, choices or (), strict=False) if alike(choice) == said]
     return named[0] if len(named) == 1 else None
 
 

@@ -6,6 +6,7 @@ Model text is never evaluated. Only the last 20,000 characters are read, so time
 import re
 from collections.abc import Callable, Sequence
 
+from sg_agent.answer_forms import LETTERS, YES_OR_NO, choice_letter
 from sg_agent.math_answers import read_math
 from sg_agent.math_forms import expression_key, to_number
 from sg_agent.replies import Reply, is_refusal, read_reply
@@ -13,7 +14,6 @@ from sg_agent.rows import Task
 from sg_agent.text_forms import normalise
 
 SHORT_LINE = 200
-LETTERS = "ABCDEFGHIJ"
 
 _EMPTY_MARK = re.compile(r"\W*answer\W*(?:<[^<>]*>)?\W*", re.IGNORECASE)
 _LATEX_TEXT = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\s?\{([^{}]{0,500})\}")
@@ -22,7 +22,6 @@ _LOWER_LETTER = re.compile(r"\W{0,8}([a-j])\W{0,8}|\(([a-j])\).{0,2000}")
 _LETTER = re.compile(r"(?<![\w'])(?:([B-HJ])(?![\w'])|([AI])(?=[).:,\]*]|\s*$))", re.MULTILINE)
 _TWO_LETTERS = re.compile(r"\W{0,8}[A-J]\s{0,2}(?:or|and|/|,|&)\s{0,2}\(?[A-J]\b")
 _YES_NO = re.compile(r"\b(yes|no|true|false)\b", re.IGNORECASE)
-_IS_YES = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 
 
 def parse_answer(text: str, task: Task, choices: Sequence[str] | None = None, *, whole: bool = True) -> str | None:
@@ -49,7 +48,7 @@ def _choice(reply: Reply) -> str | None:
 def _stated_choice(stated: str, choices: Sequence[str]) -> str | None:
     if _TWO_LETTERS.match(stated):
         return None
-    return _first_letter(stated) or _named(stated, choices) or _last_letter(stated)
+    return choice_letter(stated, choices) or _first_letter(stated) or _named(stated, choices) or _last_letter(stated)
 
 
 def _first_letter(stated: str) -> str | None:
@@ -75,14 +74,14 @@ def _named(text: str, choices: Sequence[str]) -> str | None:
 def _boolean(reply: Reply) -> str | None:
     for stated in reply.stated:
         if found := _YES_NO.search(stated):
-            return _IS_YES[found[0].lower()]
+            return YES_OR_NO[found[0].lower()]
     text = reply.text.strip()
     if reply.stated or not reply.readable or not text:
         return None
     if opening := _YES_NO.match(text):
-        return _IS_YES[opening[0].lower()]
+        return YES_OR_NO[opening[0].lower()]
     closing = _YES_NO.findall(text.splitlines()[-1])
-    return _IS_YES[closing[-1].lower()] if closing else None
+    return YES_OR_NO[closing[-1].lower()] if closing else None
 
 
 def _text(reply: Reply) -> str | None:

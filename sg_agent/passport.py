@@ -6,6 +6,7 @@ other makers has none. Hashes of a tokenizer are of what it does, not of its fil
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,14 +52,25 @@ def check_tokenizer(tokenizer: "PreTrainedTokenizerBase", adapter: Path) -> None
 
 
 def weights_sha256(*folders: Path) -> str | None:
-    """SHA-256 of the safetensors of `folders`, in that order; None where there are none."""
-    files = [path for folder in folders for path in sorted(folder.glob("*.safetensors"))]
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest() if files else None
+    """SHA-256 of the safetensors of `folders`, in that order; None where there are none.
+
+    A file is read once, as long as its size and the time of its last change stay.
+    """
+    paths = [path.absolute() for folder in folders for path in sorted(folder.glob("*.safetensors"))]
+    files = tuple((path, state.st_size, state.st_mtime_ns) for path in paths for state in [path.stat()])
+    return _digest(files).hexdigest() if files else None
+
+
+@lru_cache(maxsize=256)
+def _digest(files: tuple[tuple[Path, int, int], ...]) -> "hashlib._Hash":
+    """The state after all files, which goes on from that after all but the last: bases are shared by adapters."""
+    if not files:
+        return hashlib.sha256()
+    digest = _digest(files[:-1]).copy()
+    with files[-1][0].open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest
 
 
 def template_sha256(tokenizer: "PreTrainedTokenizerBase") -> str | None:

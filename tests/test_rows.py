@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sg_agent.errors import DataError
+from sg_agent.evals.scoring import score
 from sg_agent.row_files import LONGEST
 from sg_agent.rows import Passage, Row, load_rows
 
@@ -75,7 +76,7 @@ def test_a_bad_row_is_named_by_file_line_and_field(tmp_path: Path, record: objec
     [
         ("multiple_choice", "E", ["x", "y", "z", "u"], "names no choice; accepted: a letter from A to D"),
         ("multiple_choice", "w", ["x", "y"], "names no choice"),
-        ("multiple_choice", "x", ["x", "X"], "names no choice"),
+        ("multiple_choice", "x.", ["x", "X"], "names no choice"),
         ("multiple_choice", "A", ["x"], "field 'choices': 1 of them, accepted are 2 to 10"),
         ("multiple_choice", "A", list("abcdefghijk"), "field 'choices': 11 of them"),
         ("boolean", "maybe", None, "accepted: yes, true, no, false"),
@@ -100,8 +101,15 @@ def test_an_answer_that_cannot_be_scored_for_its_task_is_refused(
         ("multiple_choice", "(B)", ["x", "y"]),
         ("multiple_choice", "Dry  palms.", ["wet palms", "dry palms"]),
         ("multiple_choice", "C", None),
+        ("multiple_choice", "x", ["x", "X"]),
+        ("multiple_choice", "c++", ["C++", "C"]),
+        ("multiple_choice", "C", ["C++", "C"]),
+        ("multiple_choice", "A.M.", ["morning", "A.M."]),
+        ("multiple_choice", "B. blue", ["red", "blue"]),
         ("boolean", True, None),
         ("boolean", "False", None),
+        ("boolean", "Y", None),
+        ("boolean", "no.", None),
         ("math", -3.5, None),
         ("math", "$1,200", None),
         ("math", r"\frac{1}{2}", None),
@@ -110,11 +118,13 @@ def test_an_answer_that_cannot_be_scored_for_its_task_is_refused(
         ("open", "twelve", None),
     ],
 )
-def test_an_answer_that_can_be_scored_is_kept(
+def test_an_answer_that_can_be_scored_is_kept_and_is_right(
     tmp_path: Path, task: str, answer: object, choices: list[str] | None
 ) -> None:
     row = {"id": "b", "question": "q", "answer": answer, "task": task, "choices": choices}
-    assert load_rows(write(tmp_path / "good.jsonl", row))[0].task == task
+    (kept,) = load_rows(write(tmp_path / "good.jsonl", row))
+    assert kept.task == task
+    assert score(kept.answer, kept).correct
 
 
 @pytest.mark.parametrize(

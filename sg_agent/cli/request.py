@@ -11,7 +11,6 @@ import typer
 from sg_agent.cli.context_file import load_context
 from sg_agent.errors import ConfigError
 from sg_agent.evals.arms import ARMS, Arm, Load, Setup
-from sg_agent.evals.sampling import sampled
 from sg_agent.evals.usage import Tokens, format_cost, tokens_by_role
 from sg_agent.graphs.state import Attempt, GraphOutput, Settings
 from sg_agent.ledger import CallRecord, total_cost
@@ -76,15 +75,6 @@ class Request:
             raise ConfigError(f"unknown arm {arm!r}; accepted: {', '.join(ASKABLE)}")
         if task is not None and task not in get_args(Task):
             raise ConfigError(f"unknown task {task!r}; accepted: {', '.join(get_args(Task))}")
-        settings = sampled(
-            Settings(
-                attempts=samples,
-                temperature=temperature,
-                seed=seed,
-                max_tokens=max_tokens,
-                guide_max_tokens=guide_max_tokens or Settings.guide_max_tokens,
-            )
-        )
         used = (solver, guide) if arm == "guided" else (solver,)
         for spec in used:
             check_spec(spec)
@@ -92,13 +82,22 @@ class Request:
         if any(spec.startswith("embedded:") for spec in used):
             _check_scope(question, passages, solver)
         row = _row(question, task, passages)
-        return cls(row, ARMS[arm](Setup((row,), guide, solver)), guide, solver, settings, trust_remote_code)
+        chosen = ARMS[arm](Setup((row,), guide, solver))
+        settings = Settings(
+            attempts=samples,
+            temperature=temperature,
+            seed=seed,
+            max_tokens=max_tokens,
+            guide_max_tokens=guide_max_tokens or Settings.guide_max_tokens,
+        )
+        return cls(row, chosen, guide, solver, chosen.settings(settings), trust_remote_code)
 
     @classmethod
     def about(cls, row: Row, *, arm: str = "guided") -> "Request":
         """A row of the embedded worlds, for the embedded pair."""
         guide, solver = "embedded:guide", "embedded:solver"
-        return cls(row, ARMS[arm](Setup((row,), guide, solver)), guide, solver, sampled(Settings()), False)
+        chosen = ARMS[arm](Setup((row,), guide, solver))
+        return cls(row, chosen, guide, solver, chosen.settings(Settings()), False)
 
 
 def answer(request: Request) -> Reply:

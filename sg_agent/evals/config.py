@@ -6,6 +6,7 @@ import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,9 +15,11 @@ from langchain_core.language_models import BaseChatModel
 from sg_agent.errors import ConfigError
 from sg_agent.evals.arms import Setup, make_arms
 from sg_agent.evals.few_shot import check_shots, load_examples
+from sg_agent.evals.stand_in import StandIn
 from sg_agent.evals.suites import Suite, check_suite, load_suite
 from sg_agent.files import check_writable
 from sg_agent.graphs.state import Settings
+from sg_agent.ledger import in_process
 from sg_agent.models import Model, check_spec, fingerprint, model_name
 from sg_agent.prompts import Phase, load_prompt
 from sg_agent.rows import Row
@@ -31,13 +34,13 @@ class EvalConfig:
     An arm is one of `sg_agent.evals.arms.ARMS`, `ARM@K` (K attempts, majority vote) or `NAME=package.module:graph`.
     `limit` None is the suite's own (300 of a generated one, all of a file). `temperature` is the solver's; None is 0 of
     one attempt and 0.7 of several. `max_tokens` bounds a reply of the solver, `guide_max_tokens` the guidance (None is
-    512). `concurrency` is the most answers in flight (a question on one arm) and the most
-    calls in flight to one hosted model; None is 192 for models in this process, which batch them, and 48 for hosted
-    ones. `max_cost` is in US dollars and covers all that the run directory has cost, earlier runs included. `out` None
-    is `runs/<suite>-<hash>`, so that the same config continues by itself. `data`, `revision` and `shuffle` are as in
-    `load_suite`; `shots` examples before every question come from the suite's training rows, or from the file
-    `shots_from`. `baseline` is the result.json of an earlier run on the same questions: the result then says of each
-    arm whether it got worse, by more than `max_drop` points (None is 0), and `junit` is a file to say so in.
+    512). `concurrency` is the most answers in flight (a question on one arm) and the most calls in flight to one hosted
+    model; None is 192 where all models run in this process, which batches them, else 48. `max_cost` is in US dollars
+    and covers all that the run directory has cost, earlier runs included. `out` None is `runs/<suite>-<hash>`, so that
+    the same config continues by itself. `data`, `revision` and `shuffle` are as in `load_suite`; `shots` examples
+    before every question come from the suite's training rows, or from the file `shots_from`. `baseline` is the
+    result.json of an earlier run on the same questions: the result then says of each arm whether it got worse, by more
+    than `max_drop` points (None is 0), and `junit` is a file to say so in.
     """
 
     suite: str
@@ -119,11 +122,13 @@ class EvalConfig:
             if Path(self.junit).is_dir():
                 raise ConfigError(f"junit must be a file to write, and {str(self.junit)!r} is a folder")
 
-    @property
+    @cached_property
     def answers_in_flight(self) -> int:
+        """`concurrency`, or its default. A graph of the user's own may call anything and counts as hosted."""
         if self.concurrency is not None:
             return self.concurrency
-        here = str(self.solver).startswith(("embedded:", "local:"))
+        arms = make_arms(self.arms, Setup((), self.guide, self.solver))
+        here = all(arm.models and all(in_process(StandIn.of(model)) for model in arm.models) for arm in arms)
         return LOCAL_CONCURRENCY if here else HOSTED_CONCURRENCY
 
     def identity(self, suite: Suite) -> dict[str, Any]:

@@ -11,15 +11,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sg_agent.answers import LETTERS
+from sg_agent.answer_forms import choice_letter, yes_or_no
 from sg_agent.evals.expressions import same_expression
 from sg_agent.math_forms import expression_key, is_expression, quantity, same_number
 from sg_agent.rows import Row, Task
 from sg_agent.text_forms import normalise
 
 LONGEST = 2000
-_YES, _NO = frozenset({"yes", "true", "y"}), frozenset({"no", "false", "n"})
-_FORMS: tuple[Callable[[str], str], ...] = (str.strip, normalise)  # the first tells -5 from 5, and C++ from C
 _WHOLE_OR_NOTHING = frozenset({"yes", "no", "noanswer"})
 
 
@@ -74,31 +72,13 @@ def _math(answer: str | None, row: Row) -> Score:
 
 
 def _multiple_choice(answer: str | None, row: Row) -> Score:
-    choices = row.choices or []
-    said = None if answer is None else _letter(answer, choices)
-    return Score(said is not None and said in {_letter(gold, choices) for gold in _golds(row)}, None)
-
-
-def _letter(text: str, choices: list[str]) -> str | None:
-    """The letter that `text` names, by itself ("B", "(b)", "B. blue") or as the text of a choice."""
-    shown = LETTERS[: len(choices)] or LETTERS
-    if found := re.fullmatch(r"\(?([A-Ja-j])\)?(?:[.:)].*)?", text.strip(), re.DOTALL):
-        return found[1].upper() if found[1].upper() in shown else None
-    for alike in _FORMS:
-        matching = [i for i, choice in enumerate(choices[: len(LETTERS)]) if alike(choice) == alike(text)]
-        if len(matching) == 1:
-            return LETTERS[matching[0]]
-    return None
+    said = None if answer is None else choice_letter(answer, row.choices)
+    return Score(said is not None and said in {choice_letter(gold, row.choices) for gold in _golds(row)}, None)
 
 
 def _boolean(answer: str | None, row: Row) -> Score:
-    said = None if answer is None else _truth(answer)
-    return Score(said is not None and said in {_truth(gold) for gold in _golds(row)}, None)
-
-
-def _truth(text: str) -> bool | None:
-    word = normalise(text)
-    return True if word in _YES else False if word in _NO else None
+    said = None if answer is None else yes_or_no(answer)
+    return Score(said is not None and said in {yes_or_no(gold) for gold in _golds(row)}, None)
 
 
 def _open(answer: str | None, row: Row) -> Score:

@@ -64,7 +64,7 @@ def build() -> Compiled:
         SideBySide, Settings, input_schema=QuestionAndAnswer, output_schema=Results
     )
     graph.add_node("read", read)
-    graph.add_node("ask", eval_graph(made, lambda spec: load_model(spec, temperature=0)).compile(name="arms"))
+    graph.add_node("ask", eval_graph(made, load_model).compile(name="arms"))
     graph.add_node("show", show)
     graph.add_edge(START, "read")
     graph.add_edge("read", "ask")

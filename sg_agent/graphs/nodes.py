@@ -16,8 +16,8 @@ from sg_agent.answers import parse_answer, vote_key
 from sg_agent.checks import check_guidance, clean_guidance
 from sg_agent.errors import BudgetSpent, ConfigError, DataError, SolverError, UserError
 from sg_agent.graphs.model_node import Answered, Call, ModelNode
+from sg_agent.graphs.sampling import solver_temperature
 from sg_agent.graphs.state import (
-    VOTE_TEMPERATURE,
     Asked,
     Attempt,
     Draft,
@@ -60,9 +60,8 @@ def _asked(state: State, settings: Settings) -> Asked:
         raise DataError("the question is empty")
     fields = {name: state.get(name) for name in ("task", "choices", "context")}
     row = parse_row({"id": "asked", "answer": "unknown", "question": state["question"], **fields}, "question")
-    sampled = VOTE_TEMPERATURE if settings.attempts > 1 and settings.temperature is None else settings.temperature
     guide = {"temperature": settings.guide_temperature, "max_tokens": settings.guide_max_tokens}
-    solver = {"temperature": sampled, "max_tokens": settings.max_tokens, "seed": settings.seed}
+    solver = {"temperature": solver_temperature(settings), "max_tokens": settings.max_tokens, "seed": settings.seed}
     examples = [parse_row(example, f"example {number}") for number, example in enumerate(settings.examples, 1)]
     return {
         "run": uuid.uuid4().hex,

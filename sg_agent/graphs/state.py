@@ -15,8 +15,6 @@ Route = Literal["guided", "direct"]
 Finish = Literal["stop", "length", "refusal", "error"]
 SolverPhase = Literal["standard", "cot", "solver", "leak"]
 
-VOTE_TEMPERATURE = 0.7
-
 
 class PassageInput(TypedDict):
     title: str
@@ -121,7 +119,7 @@ class Settings:
     """Runtime context of every graph. None leaves a setting to the model's own default; a model that takes no
     temperature, or no seed, is asked without.
 
-    `attempts` above 1 asks the solver that many times (majority vote), at VOTE_TEMPERATURE unless one is given; with a
+    `attempts` above 1 asks the solver that many times (majority vote), at temperature 0.7 unless one is given; with a
     `seed` attempt i is asked with seed + i. `temperature` and `max_tokens` are the solver's, `guide_temperature` and
     `guide_max_tokens` the guide's. `kind` overrides what the task takes. `examples` are canonical rows, as plain data,
     that every model is shown before the question (`sg_agent.prompts.few_shot` says how).

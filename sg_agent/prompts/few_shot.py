@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from sg_agent.answer_forms import YES_OR_NO, choice_letter
+from sg_agent.answer_forms import choice_letter, yes_or_no
 from sg_agent.errors import DataError
 from sg_agent.prompts import Phase, Prompt
 from sg_agent.rows import Kind, Row
@@ -73,6 +73,6 @@ def _answer(example: Row) -> str:
         case "multiple_choice":
             return choice_letter(example.answer, example.choices) or example.answer
         case "boolean":
-            return YES_OR_NO.get(example.answer.lower(), example.answer)
+            return yes_or_no(example.answer) or example.answer
         case _:
             return example.answer

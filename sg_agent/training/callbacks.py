@@ -1,45 +1,12 @@
-"""What watches a run of transformers' Trainer: a loss that is no number stops it, and so does usefulness that stays.
-
-Both read and write the Trainer's own state, which every checkpoint holds: a continued run knows what it knew.
-"""
+"""Early stopping by usefulness. It lives in the Trainer's own state, so that a continued run knows what it knew."""
 
 import logging
-import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from sg_agent.errors import RunError
-from sg_agent.training.run_dir import kept
-
 logger = logging.getLogger(__name__)
-
-WATCHED = ("loss", "grad_norm")
-
-
-class LossGuard(TrainerCallback):
-    """Raises RunError at a loss or gradient that is NaN or infinite, before a checkpoint holds what it has done."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-
-    def on_log(
-        self,
-        args: TrainingArguments,  # noqa: ARG002 - transformers' signature
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002 - transformers' signature
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,  # noqa: ARG002 - transformers' signature
-    ) -> None:
-        for name in WATCHED:
-            value = (logs or {}).get(name)
-            if value is not None and not math.isfinite(float(value)):
-                raise RunError(
-                    f"{name} is {float(value)} at step {state.global_step}: the run stops; {kept(self.out)}. "
-                    "Lower learning_rate, in another --out"
-                )
 
 
 class UsefulnessStop(TrainerCallback):

@@ -5,7 +5,6 @@ a round trip: what was saved is loaded the way the graphs load it and must do wh
 Weights that are sharded over GPUs (FSDP, ZeRO-3) are not trained here: a guide is small enough for one.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -24,6 +23,7 @@ from sg_agent.training.passport import make_passport
 from sg_agent.training.recipe import BaseRecipe, DistillRecipe
 from sg_agent.training.run_dir import claim, last_checkpoint, writing
 from sg_agent.training.usefulness import measure_usefulness
+from sg_agent.training.watch import check_watch, watch
 from sg_agent.weights import local_files
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def distill(recipe: DistillRecipe, out: Path, *, callbacks: "Sequence[TrainerCal
     another recipe, base, prompt or data, RunError for a loss that is no number, a disk that is full, or when what was
     saved does not behave like what was trained.
     """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL pings a host unless told not to
+    check_watch(recipe.report_to)
     check_distill(recipe)
     rows = load_rows_of(recipe)
     validation = load_validation(recipe) if recipe.eval_every else []
@@ -120,13 +120,12 @@ def _trainer(
     callbacks: "Sequence[TrainerCallback]",
 ) -> "Trainer":
     from sg_agent.local import LocalChatModel
-    from sg_agent.training.callbacks import LossGuard, UsefulnessStop
+    from sg_agent.training.callbacks import UsefulnessStop
     from sg_agent.training.trainers import load_base, make_trainer
 
     base = load_base(recipe)
-    watchers: list[TrainerCallback] = [LossGuard(out), *callbacks]
     if solver is None or recipe.eval_every is None:
-        return make_trainer(recipe, base, rows, out, watchers)
+        return _watched(make_trainer(recipe, base, rows, out, callbacks), out)
     runtime = LocalChatModel.over(base, model=local_path(recipe.base), max_tokens=recipe.max_guidance)
     settings = Settings(guide_max_tokens=recipe.max_guidance)
 
@@ -134,8 +133,13 @@ def _trainer(
         return measure_usefulness(runtime.with_model(model), solver, validation, settings=settings).accuracy
 
     stop = UsefulnessStop(measure, every=recipe.eval_every, patience=recipe.patience)
-    trainer = make_trainer(recipe, base, rows, out, [stop, *watchers])
+    trainer = make_trainer(recipe, base, rows, out, [stop, *callbacks])
     stop.log = trainer.log
+    return _watched(trainer, out)
+
+
+def _watched(trainer: "Trainer", out: Path) -> "Trainer":
+    watch(trainer, out)
     return trainer
 
 

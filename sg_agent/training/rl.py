@@ -6,7 +6,6 @@ TRL's trainers with PEFT do the work; ours are the rewards, the grades behind th
 answer while the guide still writes. The run ends with the same round trip as a distillation, of the best adapter seen.
 """
 
-import os
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -26,6 +25,7 @@ from sg_agent.training.rl_callbacks import BEST, best_of
 from sg_agent.training.rl_recipe import RlRecipe
 from sg_agent.training.rl_trainer import make_trainer
 from sg_agent.training.run_dir import adapter_of, claim, last_checkpoint
+from sg_agent.training.watch import check_watch
 from sg_agent.weights import find_adapter
 from sg_agent.worlds import WORLDS, questions
 
@@ -50,7 +50,7 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
     (the adapter is saved), Interrupted, RunError when the solver fails too often, or when the adapter that was saved
     does not behave as the one that was trained.
     """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL pings a host unless told not to
+    check_watch(recipe.report_to)
     check(recipe)
     asked = load_all(recipe)
     passport = {**make_passport(recipe, asked.train), "guide_sha256": guide_sha256(recipe)}

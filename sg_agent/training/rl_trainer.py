@@ -10,16 +10,14 @@ from sg_agent.models import load_model, local_path
 from sg_agent.rows import Row
 from sg_agent.training.data import as_prompt
 from sg_agent.training.grader import Grader
-from sg_agent.training.health import HealthCallback
 from sg_agent.training.judge import Judge
-from sg_agent.training.metrics import MetricsCallback, StopOnNaN
-from sg_agent.training.progress import ProgressCallback, silence
 from sg_agent.training.rewards import Rewards
 from sg_agent.training.rl_callbacks import StopAtBudget, Validation
 from sg_agent.training.rl_recipe import RlRecipe
 from sg_agent.training.rollouts import Rollouts
 from sg_agent.training.run_dir import adapter_of
 from sg_agent.training.samples import SampleLog
+from sg_agent.training.watch import watch
 from sg_agent.weights import load_weights
 
 if TYPE_CHECKING:
@@ -51,10 +49,7 @@ def make_trainer(recipe: RlRecipe, train: list[Row], validation: list[Row], grad
     if recipe.algorithm == "grpo" and recipe.rollouts == "engine":
         given["rollout_func"] = _rollouts(recipe, train, grader, runtime)
     trainer: Any = GRPOTrainer(**given) if recipe.algorithm == "grpo" else RLOOTrainer(**given)
-    silence(trainer)
-    cost = None if in_process(grader.solver) else (lambda: grader.spent_usd)
-    for callback in (MetricsCallback(out), StopOnNaN(out), HealthCallback(out), ProgressCallback(cost)):
-        trainer.add_callback(callback)
+    watch(trainer, out, cost=None if in_process(grader.solver) else lambda: grader.spent_usd)
     trainer.add_callback(StopAtBudget(grader))
     if validation:
         guide = runtime.with_model(cast("PreTrainedModel", policy))
@@ -119,7 +114,7 @@ def _settings(recipe: RlRecipe, rewards: Rewards, out: Path) -> Any:
         activation_checkpointing=recipe.gradient_checkpointing,
         bf16=recipe.bf16,
         use_cpu=not torch.cuda.is_available(),
-        report_to="none",
+        report_to=recipe.report_to or "none",
         disable_tqdm=True,
     )
 

@@ -150,7 +150,7 @@ def _settings(recipe: DistillRecipe, out: Path) -> dict[str, Any]:
         "warmup_steps": 0.05,  # a share of all steps
         "seed": recipe.seed,
         "logging_steps": min(20, recipe.save_every),
-        "logging_nan_inf_filter": False,  # LossGuard must see what the loss is
+        "logging_nan_inf_filter": False,  # StopOnNaN must see what the loss is
         "save_steps": recipe.save_every,
         "save_total_limit": 2,
         "activation_checkpointing": gpu,  # it saves memory and costs a third of the speed
@@ -158,7 +158,8 @@ def _settings(recipe: DistillRecipe, out: Path) -> dict[str, Any]:
         "use_cpu": not gpu,
         "ddp_backend": "gloo" if processes > 1 and not gpu else None,
         "ddp_find_unused_parameters": False,
-        "report_to": "none",
+        "report_to": recipe.report_to or "none",
+        "disable_tqdm": True,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 
 from sg_agent.errors import ConfigError, DataError
 from sg_agent.evals import studio
@@ -48,7 +49,7 @@ def test_a_question_with_its_answer_is_scored_on_every_arm() -> None:
 async def test_the_graph_is_made_outside_of_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     made_in: set[int] = set()
 
-    def load(spec: str, *, temperature: float) -> ScriptedModel:
+    def load(spec: str) -> ScriptedModel:
         made_in.add(threading.get_ident())
         return ScriptedModel(replies=[])
 
@@ -89,3 +90,19 @@ def test_the_form_shows_what_may_be_asked_and_set() -> None:
 def test_attempts_are_those_of_every_arm() -> None:
     output = asyncio.run(studio.build().ainvoke({**QUESTION, "arms": ["cot", "guided"]}, context=Settings(attempts=3)))
     assert [len(result["attempts"]) for result in output["results"]] == [3, 3]
+
+
+def test_every_call_is_greedy_though_the_models_are_loaded_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    temperatures: list[float | None] = []
+
+    class Heard(ScriptedModel):
+        async def _agenerate(self, *arguments: Any, **settings: Any) -> ChatResult:
+            temperatures.append(settings.get("temperature"))
+            return await super()._agenerate(*arguments, **settings)
+
+    def load(spec: str) -> Heard:
+        return Heard(replies=reply)
+
+    monkeypatch.setattr(studio, "load_model", load)
+    ask(arms=["cot", "guided"])
+    assert temperatures == [0.0] * 3

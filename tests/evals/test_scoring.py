@@ -2,8 +2,9 @@
 
 import pytest
 
+from sg_agent.answers import parse_answer
 from sg_agent.evals.scoring import Score, score, token_f1
-from sg_agent.rows import Row, Task
+from sg_agent.rows import Row, Task, checked_row
 
 
 def row(answer: str, task: Task, *, choices: list[str] | None = None, aliases: list[str] | None = None) -> Row:
@@ -110,3 +111,24 @@ def test_an_open_answer_that_is_a_number_is_compared_by_value() -> None:
 def test_no_answer_is_not_right() -> None:
     assert score(None, row("5", "math")) == Score(False, None)
     assert score(None, row("x", "multihop_qa")) == Score(False, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("gold", "choices", "right", "wrong"),
+    [
+        ("c++", ["C++", "C"], "A", "B"),
+        ("C++", ["C++", "C"], "C++", "C"),
+        ("C", ["C++", "C"], "B", "A"),
+        ("A.M.", ["morning", "A.M."], "B", "A"),
+        ("the red one", ["red one", "blue one"], "A", "B"),
+        ("B. blue", ["red", "blue"], "B", "A"),
+    ],
+)
+def test_a_gold_choice_that_a_file_is_accepted_with_can_be_answered(
+    gold: str, choices: list[str], right: str, wrong: str
+) -> None:
+    asked = checked_row({"id": "1", "question": "?", "answer": gold, "choices": choices}, "here")
+    assert score(right, asked).correct
+    assert not score(wrong, asked).correct
+    said = parse_answer(f"Answer: {gold}", "multiple_choice", choices)
+    assert score(said, asked).correct

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from langchain_core.language_models import BaseChatModel
 
-from sg_agent.evals.sampling import sampled
 from sg_agent.graphs.build import Graph
+from sg_agent.graphs.sampling import greedy
 from sg_agent.graphs.state import QuestionInput, Settings
 from sg_agent.models import Model
 from sg_agent.rows import Row
@@ -50,4 +50,4 @@ class Arm:
 
     def settings(self, run: Settings) -> Settings:
         """The run's settings for this arm. Raises ConfigError for several attempts at temperature 0."""
-        return sampled(replace(run, attempts=self.attempts or run.attempts))
+        return greedy(replace(run, attempts=self.attempts or run.attempts))
