@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sg_agent.weights import weights_sha256
+from sg_agent.passport import weights_sha256
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How far a long run is, on stderr: a bar on a terminal and at times a line elsewhere, with rate, cost and time left."""
+"""How far a long run is, on stderr: a bar on a terminal, elsewhere a line at times; rate, cost and time left."""
 
 import time
 

@@ -23,8 +23,8 @@ from sg_agent.errors import BudgetSpent, RunError, UserError
 from sg_agent.evals.arms import question_input
 from sg_agent.evals.budget import Budget
 from sg_agent.evals.metered import metered
-from sg_agent.evals.sampling import sampled
 from sg_agent.evals.scoring import score
+from sg_agent.graphs.sampling import greedy
 from sg_agent.graphs.state import Attempt, GraphOutput, Settings
 from sg_agent.journal import Journal
 from sg_agent.ledger import total_cost
@@ -83,7 +83,7 @@ class Grader:
         self._outcomes: deque[bool] = deque(maxlen=RECENT)
         self._last_error = ""
         self._lock = threading.Lock()
-        self._settings = sampled(
+        self._settings = greedy(
             Settings(
                 attempts=asking.attempts, temperature=asking.temperature, max_tokens=asking.max_tokens, seed=asking.seed
             )

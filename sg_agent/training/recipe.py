@@ -30,8 +30,8 @@ class BaseRecipe(BaseModel):
     """What every kind of training needs. Unknown keys are errors.
 
     `base` is the spec of a local model, `data` names worlds (their train split, `rows_per_world` of each) or files of
-    canonical rows. `threads` are CPU threads of one process, None leaves them to torch. `report_to` names trackers (trackio, wandb,
-    tensorboard) that get the metrics too.
+    canonical rows. `threads` are CPU threads of one process, None leaves them to torch. `report_to` names trackers
+    (trackio, wandb, tensorboard) that get the metrics too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from sg_agent.rows import Row
 from sg_agent.training.bare import grpo, sft
-from sg_agent.training.distill import as_conversation
+from sg_agent.training.data import as_conversation
 
 pytestmark = pytest.mark.filterwarnings("default")
 

@@ -16,7 +16,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from sg_agent.errors import ConfigError, WriteError
-from sg_agent.evals.run_dir import difference, package_versions, revision
+from sg_agent.evals.run_dir import difference
+from sg_agent.versions import package_versions, revision
+
+PACKAGES = ("sg-agent", "langgraph", "langchain-core", "langchain-openai", "openai", "transformers", "torch")
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def claim(files: TeachFiles, identity: dict[str, Any], command: str) -> TeachRec
     record = before.model_copy(
         update={
             "revisions": [*(commit for commit in before.revisions if commit != now), now],
-            "versions": package_versions(),
+            "versions": package_versions(PACKAGES),
             "commands": [*(line for line in before.commands if line != command), command],
         }
     )

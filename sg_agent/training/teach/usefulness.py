@@ -7,9 +7,8 @@ from langchain_core.language_models import BaseChatModel
 from sg_agent import graphs
 from sg_agent.checks import check_guidance
 from sg_agent.evals.arms import question_input
-from sg_agent.evals.leak_meter import shown_text
-from sg_agent.evals.sampling import sampled
 from sg_agent.evals.scoring import score
+from sg_agent.graphs.sampling import greedy
 from sg_agent.graphs.state import Settings
 from sg_agent.rows import Kind, Row
 from sg_agent.training.teach.filters import USEFULNESS, Rejection
@@ -26,7 +25,7 @@ class Verifier:
     async def verify(self, row: Row, guidance: str, kind: Kind) -> Verified:
         """The solver's answer and whether it is right. Raises SolverError when the solver fails, after retries."""
         asked = question_input(row, guidance=guidance)
-        done = await self._graph.ainvoke(asked, context=sampled(Settings(kind=kind)))
+        done = await self._graph.ainvoke(asked, context=greedy(Settings(kind=kind)))
         scored = await asyncio.to_thread(score, done["answer"], row)  # may take seconds
         return Verified(
             id=row.id,
@@ -40,7 +39,7 @@ class Verifier:
 
 def unusable(row: Row, guidance: str, kind: Kind) -> Rejection | None:
     """Why the gate would keep the guidance from the solver, which then need not be asked; None when it would not."""
-    problem = check_guidance(guidance, kind, shown_text(row))
+    problem = check_guidance(guidance, kind, row.shown_text)
     return Rejection(USEFULNESS, f"never reaches a solver: {problem}") if problem else None
 
 
