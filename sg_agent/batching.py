@@ -10,6 +10,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -139,6 +140,15 @@ class Engine:
         self._worker: threading.Thread | None = None
         self._closed = False
         _engines.add(self)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Prompts submitted within join the batch at once.
+
+        What is decoded beside a row rounds its logits differently: only equal batches give equal samples.
+        """
+        with self._changed:
+            yield
 
     def submit(
         self, prompt: list[int], sampling: Sampling, *, limit: int, on_text: Callable[[str], None]

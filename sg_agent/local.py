@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -138,6 +138,10 @@ class LocalChatModel(BaseChatModel):
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = "local"
         return params
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is submitted within this context is decoded in one batch, the same in every run."""
+        return self._loaded.engine.together()
 
     def submit(self, messages: list[BaseMessage], **settings: Any) -> "tuple[list[int], Future[Reply]]":
         """The prompt's token ids, and the reply with its tokens as it will be: for training, which needs both.

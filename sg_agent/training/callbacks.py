@@ -37,7 +37,9 @@ class UsefulnessStop(TrainerCallback):
         if value is None:
             logger.warning("step %d: no validation question could be answered", state.global_step)
             return
+        step_is_logged = control.should_log  # to log is to forget it
         self.log({"usefulness": value})
+        control.should_log = step_is_logged
         if state.best_metric is None or value > state.best_metric:
             state.best_metric, state.best_global_step = value, state.global_step
         control.should_save = True

@@ -56,7 +56,9 @@ class Validation(TrainerCallback):
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:  # noqa: ARG002 - transformers' signature
         due = state.global_step % self.every == 0 or state.global_step == state.max_steps
         if due and state.is_world_process_zero:
+            step_is_logged = control.should_log  # to log is to forget it
             self.measure(state.global_step, kwargs["model"])
+            control.should_log = step_is_logged
 
     def measure(self, step: int, model: "PeftModel") -> None:
         """Measure the guide as it is after `step`, and keep it when none before was better."""

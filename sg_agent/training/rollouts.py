@@ -39,7 +39,10 @@ class Rollouts:
         place = (self.seed, trainer.state.global_step)
         first = trainer.accelerator.process_index * len(prompts)  # so that it does not matter how many processes share
         try:
-            begun = [self._begin(convert_to_messages(prompt), (*place, i)) for i, prompt in enumerate(prompts, first)]
+            with self.policy.together():
+                begun = [
+                    self._begin(convert_to_messages(prompt), (*place, i)) for i, prompt in enumerate(prompts, first)
+                ]
             replies = [future.result() for _, future in begun]
         finally:
             model.train()
