@@ -126,7 +126,7 @@ def load_weights(model: str, adapter: str | None, *, trust_remote_code: bool, de
     base = _load_base(base_path, model, trust_remote_code, device)
     if adapter_path is not None:
         base = _apply_adapter(base, adapter_path, model=model, adapter=str(adapter))
-    # Training saves the tokenizer it used beside the adapter.
+    # Some trainers save the tokenizer they used beside the adapter.
     own = adapter_path is not None and (adapter_path / "tokenizer_config.json").is_file()
     source, name = (adapter_path, str(adapter)) if own else (base_path, model)
     try:
