@@ -161,8 +161,7 @@ def _output_of_one(arm: Arm, role: str, settings: Settings, store: ResultStore) 
 
 def _name(stand_in: StandIn) -> str:
     """The model as a ledger names it."""
-    source = Source.of(stand_in)
-    return f"{source.provider}:{source.name}"
+    return Source.of(stand_in).spec
 
 
 def _unknown(arm: Arm) -> CallPlan:

@@ -123,7 +123,7 @@ def test_a_budget_that_cannot_be_kept_is_refused_here_too(tmp_path: Path) -> Non
         ("openai:gpt-4.1-mini", ("openai", "gpt-4.1-mini")),
         ("openai:llama-3@http://127.0.0.1:9/v1", ("openai-compatible", "llama-3")),
         ("anthropic:claude-x", ("anthropic", "claude-x")),
-        ("local:some/model@some/adapter", ("local", "some/model")),
+        ("local:some/model@some/adapter", ("local", "some/model@some/adapter")),
     ],
 )
 def test_a_stand_in_goes_by_the_name_that_prices_go_by(spec: str, known_as: tuple[str, str]) -> None:
@@ -160,3 +160,11 @@ def test_what_the_run_would_refuse_is_refused_here_too(
         plan_eval(replace(before, **{"out": "now", **change}))
     with pytest.raises(ConfigError, match=message):
         run_eval(replace(before, **{"out": "now", **change}))
+
+
+def test_guide_and_solver_on_one_base_are_told_apart(tmp_path: Path) -> None:
+    lines = by_line(plan_eval(config(tmp_path, guide="embedded:guide", solver="embedded:solver", arms=("guided",))))
+    assert {role: call["model"] for (_, role), call in lines.items()} == {
+        "guide": "embedded:guide",
+        "solver": "embedded:solver",
+    }
