@@ -22,8 +22,8 @@ from sg_agent.evals.arms.standard import standard
 from sg_agent.evals.arms.untrained import untrained
 
 __all__ = [
-    "ARMS", "BASELINES", "EMBEDDED", "Arm", "Load", "Setup", "is_control", "joined_names", "make_arms", "question_input",
-    "shown_name",
+    "ARMS", "BASELINES", "EMBEDDED", "Arm", "Load", "Setup", "is_control", "joined_names", "make_arms",
+    "question_input", "shown_name",
 ]  # fmt: skip
 
 ARMS: dict[str, Callable[[Setup], Arm]] = {
