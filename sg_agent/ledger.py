@@ -11,8 +11,10 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
+from sg_agent.models import embedded_name
+
 Role = Literal["guide", "solver", "teacher", "judge"]
-IN_PROCESS = {"local", "scriptedmodel"}
+IN_PROCESS = {"local", "scriptedmodel", "embedded"}  # the last in records only: its provider is local
 CUSTOM = "openai-compatible"
 
 
@@ -56,6 +58,11 @@ class Source(NamedTuple):
         custom = provider == "openai" and base_url and "api.openai.com" not in base_url
         return cls(CUSTOM if custom else provider, str(params.get("ls_model_name") or unnamed), base_url)
 
+    @property
+    def spec(self) -> str:
+        """The model as records name it."""
+        return embedded_name(f"{self.provider}:{self.name}")
+
 
 def call_record(
     role: Role,
@@ -80,7 +87,7 @@ def reply_record(
     source = source._replace(name=str(reply.response_metadata.get("model_name") or source.name))
     return {
         "role": role,
-        "model": f"{source.provider}:{source.name}",
+        "model": source.spec,
         "attempt": attempt,
         "input_tokens": usage["input_tokens"] if usage else 0,
         "output_tokens": usage["output_tokens"] if usage else 0,
@@ -105,7 +112,7 @@ def failed_call(role: Role, model: BaseChatModel, error: BaseException, *, attem
     source = Source.of(model)
     return {
         "role": role,
-        "model": f"{source.provider}:{source.name}",
+        "model": source.spec,
         "attempt": attempt,
         "input_tokens": 0,
         "output_tokens": 0,

@@ -116,8 +116,13 @@ def model_name(model: BaseChatModel) -> str:
         return type(model).__name__
     base_url = getattr(model, "openai_api_base", None) if provider == "openai" else None
     full = f"{provider}:{name}@{base_url}" if base_url else f"{provider}:{name}"
+    return embedded_name(full)
+
+
+def embedded_name(spec: str) -> str:
+    """`spec` itself, but for the embedded models: not by where they lie on this machine."""
     base = f"local:{EMBEDDED_BASE}"
-    return {base: "embedded:solver", f"{base}@{EMBEDDED_GUIDE}": "embedded:guide"}.get(full, full)
+    return {base: "embedded:solver", f"{base}@{EMBEDDED_GUIDE}": "embedded:guide"}.get(spec, spec)
 
 
 def _check_local(spec: str, parts: Spec) -> None:

@@ -7,6 +7,8 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from sg_agent import ScriptedModel
+from sg_agent.evals.stand_in import StandIn
+from sg_agent.evals.usage import ran_here
 from sg_agent.ledger import as_paid_by, call_record, failed_call, total_cost
 
 KEY = SecretStr("none")
@@ -79,3 +81,12 @@ def test_a_reply_from_langchains_cache_is_free() -> None:
     answered.usage_metadata = {**answered.usage_metadata, "total_cost": 0}  # type: ignore[assignment, dict-item]
     record = call_record("solver", model, answered, latency_s=0)
     assert (record["cached"], record["cost_usd"]) == (True, 0.0)
+
+
+@pytest.mark.parametrize("name", ["embedded:solver", "embedded:guide"])
+def test_the_embedded_models_are_recorded_by_their_specs_and_not_by_a_machines_path(name: str) -> None:
+    stand_in = StandIn.of(name)
+    said = reply()
+    said.response_metadata = {"model_name": stand_in.model}  # as the local model says it
+    for record in (call_record("solver", stand_in, said, latency_s=1), failed_call("guide", stand_in, OSError())):
+        assert (record["model"], record["cost_usd"], ran_here(record)) == (name, 0.0, True)

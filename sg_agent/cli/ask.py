@@ -30,7 +30,9 @@ def run(
     temperature: options.Temperature = None,
     max_tokens: options.MaxTokens = None,
     guide_max_tokens: options.GuideMaxTokens = None,
-    seed: options.Seed = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Of what is sampled, for models that take one; attempt i has seed + i.")
+    ] = 0,
     stream: Annotated[
         bool | None, typer.Option("--stream/--no-stream", help="Show text as it comes; the default on a terminal.")
     ] = None,

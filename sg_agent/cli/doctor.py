@@ -18,6 +18,7 @@ API_KEYS = (
     "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "MISTRAL_API_KEY", "GROQ_API_KEY", "OPENROUTER_API_KEY",
     "HF_TOKEN",
 )  # fmt: skip
+NO_FEATURE = {"all", "dev", "scale", "serve"}  # the last two are declared and not used yet
 
 
 class Extra(TypedDict):
@@ -64,7 +65,7 @@ def installed_version(package: str) -> str | None:
 
 
 def find_extras() -> dict[str, Extra]:
-    """Every extra that adds a feature, as the package's own metadata declares them."""
+    """Every extra that adds a feature by now, as the package's own metadata declares them."""
     from packaging.requirements import Requirement
 
     try:
@@ -73,7 +74,7 @@ def find_extras() -> dict[str, Extra]:
     except metadata.PackageNotFoundError:
         return {}
     extras: dict[str, Extra] = {}
-    for extra in sorted(set(declared) - {"all", "dev"}):
+    for extra in sorted(set(declared) - NO_FEATURE):
         needed = [r.name for r in requirements if r.marker and r.marker.evaluate({"extra": extra})]
         missing = [name for name in needed if installed_version(name) is None]
         extras[extra] = {"missing": missing, "install": f'pip install "sg-agent[{extra}]"'}

@@ -74,7 +74,9 @@ MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Most
 GuideMaxTokens = Annotated[
     int | None, typer.Option("--guide-max-tokens", min=1, help="Most tokens of one guidance; default 512.")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Chooses the questions of generated suites.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Chooses the questions of generated suites, and what is sampled.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Let a local model run the code that its repository ships.")

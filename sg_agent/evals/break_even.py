@@ -10,11 +10,10 @@ from dataclasses import dataclass, fields
 from typing import TypedDict
 
 from sg_agent.errors import ConfigError
+from sg_agent.evals.arms import is_control
 from sg_agent.evals.graph import ArmResult
 from sg_agent.evals.usage import ran_here
 from sg_agent.ledger import CallRecord
-
-NO_PRODUCT = frozenset({"oracle", "placebo", "untrained", "self_plan", "leak"})  # controls: no trained guide at work
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def break_evens(
     return {
         pair: break_even(arm, results[arm], baseline, results[baseline], prices)
         for pair, (arm, baseline) in pairs.items()
-        if arm.partition("@")[0] not in NO_PRODUCT and _has_guide(results[arm])
+        if not is_control(arm) and _has_guide(results[arm])
     }
 
 

@@ -96,8 +96,9 @@ class EvalConfig:
         )
         if not self.shots:
             return suite
+        arms = make_arms(self.arms, Setup((), self.guide, self.solver))
         examples = load_examples(
-            suite, self.arms, shots=self.shots, seed=self.seed, shots_from=self.shots_from, revision=self.revision
+            suite, arms, shots=self.shots, seed=self.seed, shots_from=self.shots_from, revision=self.revision
         )
         return replace(suite, examples=examples)
 

@@ -9,21 +9,14 @@ from itertools import islice
 from pathlib import Path
 
 from sg_agent.errors import ConfigError
+from sg_agent.evals.arms import Arm
 from sg_agent.evals.suites import Suite, load_suite
 from sg_agent.evals.suites.public import PUBLIC
-from sg_agent.prompts import Phase
 from sg_agent.prompts.few_shot import lacks
 from sg_agent.rows import Row, load_rows
 from sg_agent.worlds import WORLDS, worked_examples
 
 SPARE = 20  # train rows looked at beyond those wanted, in case some are asked
-PHASES: dict[str, tuple[Phase, ...]] = {
-    "standard": ("standard",),
-    "cot": ("cot",),
-    "guide_alone": ("cot",),
-    "leak": ("guide", "leak"),
-}
-GUIDED: tuple[Phase, ...] = ("guide", "solver", "cot")
 
 
 def check_shots(
@@ -40,7 +33,7 @@ def check_shots(
 
 def load_examples(
     suite: Suite,
-    arms: Sequence[str],
+    arms: Sequence[Arm],
     *,
     shots: int,
     seed: int = 0,
@@ -70,16 +63,12 @@ def load_examples(
     return found
 
 
-def _check_complete(examples: Sequence[Row], arms: Sequence[str]) -> None:
-    """An arm that is not in PHASES may guide, and may fall back on the solver's chain of thought.
-
-    A graph of the user's own (NAME=PATH) is shown no examples.
-    """
-    for arm in (arm for arm in arms if "=" not in arm):
-        for phase in PHASES.get(arm.partition("@")[0], GUIDED):
+def _check_complete(examples: Sequence[Row], arms: Sequence[Arm]) -> None:
+    for arm in arms:
+        for phase in arm.phases:
             for example in examples:
                 if missing := lacks(phase, example):
                     raise ConfigError(
-                        f"arm {arm!r} shows {missing} with every example, and example {example.id!r} has none; "
+                        f"arm {arm.name!r} shows {missing} with every example, and example {example.id!r} has none; "
                         "use --shots-from FILE with it, or leave the arm out"
                     )

@@ -9,11 +9,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 
-from sg_agent.evals.arms import Arm, Setup, make_arms
-from sg_agent.evals.budget import check_budget
+from sg_agent.evals.arms import Arm
 from sg_agent.evals.config import EvalConfig, shown_model
 from sg_agent.evals.graph import eval_graph
-from sg_agent.evals.run_dir import RunDir, earlier_run
+from sg_agent.evals.prepare import prepare
 from sg_agent.evals.spending import spent
 from sg_agent.evals.stand_in import CHARACTERS_A_TOKEN, StandIn, stand_ins
 from sg_agent.evals.store import ResultStore
@@ -71,15 +70,10 @@ class EvalPlan(TypedDict):
 
 
 def plan_eval(config: EvalConfig) -> EvalPlan:
-    """The plan of what `run_eval(config)` would do now. Raises what that would for bad input."""
-    config.check()
-    suite = config.load_suite()
+    """The plan of what `run_eval(config)` would do now. Raises what that would before its first question."""
+    run = prepare(config)
+    suite, arms, run_dir = run.suite, run.arms, run.run_dir
     settings = config.settings(suite.examples)
-    arms = make_arms(config.arms, Setup(suite.rows, config.guide, config.solver))
-    if config.max_cost is not None:
-        check_budget(arms, max_tokens=config.max_tokens)
-    run_dir = RunDir(config.run_dir(suite))
-    earlier_run(run_dir, config.identity(suite))
     store = ResultStore(run_dir.results).peek()
     calls = [call for arm in arms for call in _calls(arm, _missing(arm, suite.rows, store), settings, store)]
     return {
@@ -167,8 +161,7 @@ def _output_of_one(arm: Arm, role: str, settings: Settings, store: ResultStore) 
 
 def _name(stand_in: StandIn) -> str:
     """The model as a ledger names it."""
-    source = Source.of(stand_in)
-    return f"{source.provider}:{source.name}"
+    return Source.of(stand_in).spec
 
 
 def _unknown(arm: Arm) -> CallPlan:

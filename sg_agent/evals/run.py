@@ -7,25 +7,24 @@ ended in an error. Inspect's own logs are beside it: `inspect view --log-dir RUN
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from sg_agent.errors import BudgetSpent, Interrupted, MissingExtra, RunError
-from sg_agent.evals.arms import Arm, Setup, make_arms
-from sg_agent.evals.baseline import Baseline, load_baseline
-from sg_agent.evals.budget import Budget, check_budget
-from sg_agent.evals.config import EvalConfig, rows_hash
+from sg_agent.evals.baseline import Baseline
+from sg_agent.evals.budget import Budget
+from sg_agent.evals.config import EvalConfig
 from sg_agent.evals.evidence import Evidence, gather
 from sg_agent.evals.graph import ArmResult, eval_graph
 from sg_agent.evals.junit import write_junit
 from sg_agent.evals.metered import loader
+from sg_agent.evals.prepare import PreparedRun, prepare
 from sg_agent.evals.regression import Regression, hold_against
 from sg_agent.evals.report import write_report
 from sg_agent.evals.result import EvalResult, correct_by_id
-from sg_agent.evals.run_dir import RunDir, claim_run_dir, record_run
+from sg_agent.evals.run_dir import claim_run_dir, record_run
 from sg_agent.evals.spending import admission, open_budget
 from sg_agent.evals.store import ResultStore
-from sg_agent.evals.suites import Suite
 from sg_agent.rows import Row
 
 try:
@@ -45,22 +44,6 @@ class Progress(Protocol):
     def advance(self, result: ArmResult) -> None: ...
 
 
-@dataclass(frozen=True)
-class _Run:
-    """An eval whose input has been accepted."""
-
-    config: EvalConfig
-    suite: Suite
-    arms: list[Arm]
-    run_dir: RunDir
-    baseline: Baseline | None
-
-    @property
-    def asked_arms(self) -> tuple[str, ...]:
-        """The arms of this config by the names that results have."""
-        return tuple(arm.name for arm in self.arms)
-
-
 def run_eval(config: EvalConfig, *, progress: Progress | None = None) -> EvalResult:
     """Ask what is missing, score it and write result.json and the report.
 
@@ -68,7 +51,8 @@ def run_eval(config: EvalConfig, *, progress: Progress | None = None) -> EvalRes
     summed up), RunError when the run was interrupted (the same config continues it) or an arm has no scored question
     at all.
     """
-    run = _prepare(config)
+    run = prepare(config)
+    claim_run_dir(run.run_dir.path)
     with ResultStore(run.run_dir.results) as store:
         _record(run)
         with open_budget(config.max_cost, run.run_dir, store) as budget:
@@ -82,26 +66,12 @@ def run_eval(config: EvalConfig, *, progress: Progress | None = None) -> EvalRes
     return result
 
 
-def _prepare(config: EvalConfig) -> _Run:
-    config.check()
-    baseline = None if config.baseline is None else load_baseline(config.baseline)
-    suite = config.load_suite()
-    arms = make_arms(config.arms, Setup(suite.rows, config.guide, config.solver))
-    if config.max_cost is not None:
-        check_budget(arms, max_tokens=config.max_tokens)
-    if baseline:
-        baseline.check(
-            suite.name, rows_hash(suite.rows), [arm.name for arm in arms], own=RunDir(config.run_dir(suite)).result
-        )
-    return _Run(config, suite, arms, claim_run_dir(config.run_dir(suite)), baseline)
-
-
-def _record(run: _Run) -> None:
+def _record(run: PreparedRun) -> None:
     config, suite = run.config, run.suite
     record_run(run.run_dir, config.identity(suite), suite.rows, arms=config.arms, command=config.command())
 
 
-def _ask_missing(run: _Run, store: ResultStore, budget: Budget | None, progress: Progress | None) -> None:
+def _ask_missing(run: PreparedRun, store: ResultStore, budget: Budget | None, progress: Progress | None) -> None:
     rows = [row for row in run.suite.rows if store.missing(row.id, run.asked_arms)]
     open_pairs = sum(len(store.missing(row.id, run.asked_arms)) for row in rows)
     if progress:
@@ -112,7 +82,7 @@ def _ask_missing(run: _Run, store: ResultStore, budget: Budget | None, progress:
 
 
 def _ask(
-    run: _Run, rows: list[Row], store: ResultStore, budget: Budget | None, on_result: Callable[[ArmResult], None]
+    run: PreparedRun, rows: list[Row], store: ResultStore, budget: Budget | None, on_result: Callable[[ArmResult], None]
 ) -> None:
     config = run.config
     admit = admission(config.answers_in_flight, budget)
@@ -165,7 +135,7 @@ def _ending(logs: list[EvalLog]) -> tuple[str, str]:
     return logs[0].status, logs[0].error.message if logs[0].error else ""
 
 
-def _how_to_continue(run: _Run, store: ResultStore, budget: Budget) -> str:
+def _how_to_continue(run: PreparedRun, store: ResultStore, budget: Budget) -> str:
     missing = sum(len(store.missing(row.id, run.asked_arms)) for row in run.suite.rows)
     more = replace(run.config, max_cost=2 * budget.limit_usd)
     return (
@@ -174,7 +144,7 @@ def _how_to_continue(run: _Run, store: ResultStore, budget: Budget) -> str:
     )
 
 
-def _finish(run: _Run, store: ResultStore) -> EvalResult:
+def _finish(run: PreparedRun, store: ResultStore) -> EvalResult:
     """Sum up all arms that the directory holds by now, not only those asked for this time."""
     config, evidence = run.config, gather(run.run_dir, store)
     if run.baseline:
@@ -185,7 +155,7 @@ def _finish(run: _Run, store: ResultStore) -> EvalResult:
     return report
 
 
-def _regression(run: _Run, baseline: Baseline, evidence: Evidence) -> Regression:
+def _regression(run: PreparedRun, baseline: Baseline, evidence: Evidence) -> Regression:
     config = run.config
     asked = {arm: correct_by_id(evidence.results[arm]) for arm in run.asked_arms}
     groups = {row.id: row.group for row in run.suite.rows}

@@ -81,18 +81,21 @@ class RunRecord(BaseModel):
 
 
 def claim_run_dir(path: Path) -> RunDir:
-    """Make the directory, or take the one that is there.
-
-    Raises ConfigError for a folder of something else, and where nothing can be written.
-    """
-    check_writable(path, "run directory")
-    run_dir = RunDir(path)
-    if path.exists() and not _is_run_dir(run_dir):
-        raise ConfigError(f"{str(path)!r} exists and is no run directory; use another --out")
+    """Make the directory, or take the one that is there. Raises ConfigError as `check_run_dir`."""
+    run_dir = check_run_dir(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"run directory {str(path)!r} cannot be made: {error.strerror}") from error
+    return run_dir
+
+
+def check_run_dir(path: Path) -> RunDir:
+    """Raise ConfigError for a folder of something else, and where nothing can be written. Makes nothing."""
+    check_writable(path, "run directory")
+    run_dir = RunDir(path)
+    if path.exists() and not _is_run_dir(run_dir):
+        raise ConfigError(f"{str(path)!r} exists and is no run directory; use another --out")
     return run_dir
 
 

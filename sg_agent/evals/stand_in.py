@@ -40,8 +40,10 @@ class StandIn(BaseChatModel):
                 openai_api_base=getattr(model, "openai_api_base", None),
             )
         parts = parse_spec(model)
-        base_url = parts.at if parts.kind == "openai" else None
-        return cls(stands_for=model, provider=parts.provider, model=parts.model, openai_api_base=base_url)
+        if parts.kind == "openai":
+            return cls(stands_for=model, provider=parts.provider, model=parts.model, openai_api_base=parts.at)
+        name = f"{parts.model}@{parts.at}" if parts.at else parts.model
+        return cls(stands_for=model, provider=parts.provider, model=name)
 
     @property
     def _llm_type(self) -> str:

@@ -13,7 +13,7 @@ from langgraph.types import Overwrite
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from sg_agent.errors import ConfigError
-from sg_agent.evals.arms import ARMS, Setup, make_arms
+from sg_agent.evals.arms import ARMS, EMBEDDED, make_arms
 from sg_agent.evals.graph import eval_graph
 from sg_agent.graphs.state import PassageInput, Settings
 from sg_agent.models import load_model
@@ -59,7 +59,7 @@ async def side_by_side(config: dict[str, Any]) -> Compiled:  # noqa: ARG001 - th
 
 def build() -> Compiled:
     """The graph of `side_by_side`."""
-    made = make_arms(SIDE_BY_SIDE, Setup((), "embedded:guide", "embedded:solver"))
+    made = make_arms(SIDE_BY_SIDE, EMBEDDED)
     graph: StateGraph[SideBySide, Settings, QuestionAndAnswer, Results] = StateGraph(
         SideBySide, Settings, input_schema=QuestionAndAnswer, output_schema=Results
     )

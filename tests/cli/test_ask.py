@@ -159,3 +159,9 @@ def test_a_bad_context_file_is_a_data_error(tmp_path: Path, name: str, text: str
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=name):
         load_context(tmp_path / name)
+
+
+def test_help_says_what_a_seed_is_for_where_no_suite_is_generated() -> None:
+    shown = CliRunner().invoke(app, ["ask", "--help"]).stdout
+    assert "--seed" in shown
+    assert "generated" not in shown

@@ -43,11 +43,13 @@ def test_keys_are_shown_by_name_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "sk-secret" not in done.output
 
 
-def test_a_missing_extra_comes_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_comes_with_its_command_and_one_not_used_yet_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Declared:
         def get_all(self, name: str) -> list[str]:
             assert name == "Provides-Extra"
-            return ["fly", "core"]
+            return ["fly", "core", "all", "dev", "serve", "scale"]
 
     monkeypatch.setattr("sg_agent.cli.doctor.metadata.metadata", lambda _: Declared())
     requires = ['no-such-package>=1; extra == "fly"', 'langgraph; extra == "core"', "typer"]

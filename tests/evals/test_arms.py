@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sg_agent.errors import ConfigError, ModelError
-from sg_agent.evals.arms import ARMS, Setup, joined_names, make_arms, question_input
+from sg_agent.evals.arms import ARMS, EMBEDDED, Setup, is_control, joined_names, make_arms, question_input
 from sg_agent.evals.arms.untrained import base_of
 from sg_agent.evals.config import EvalConfig
 from sg_agent.evals.suites import load_suite
@@ -159,3 +159,16 @@ def test_the_base_of_a_guide_is_its_model_without_adapter() -> None:
 def test_a_guide_without_adapter_has_no_untrained_arm(guide: str) -> None:
     with pytest.raises(ConfigError, match="accepted: embedded:guide, local:BASE@ADAPTER"):
         make_arms(("untrained",), Setup(DEPOT, guide, "s:1"))
+
+
+def test_every_arm_says_itself_what_it_shows_with_examples_and_whether_it_is_a_control() -> None:
+    made = {arm.name: arm for arm in make_arms(tuple(ARMS), EMBEDDED)}
+    assert {name for name, arm in made.items() if arm.control} == made.keys() - {"standard", "cot", "guided"}
+    assert {name for name in made if is_control(f"{name}@3")} == {name for name, arm in made.items() if arm.control}
+    assert {name: arm.phases for name, arm in made.items() if "solver" not in arm.phases} == {
+        "standard": ("standard",),
+        "cot": ("cot",),
+        "guide_alone": ("cot",),
+        "leak": ("guide", "leak"),
+    }
+    assert not is_control("mine")

@@ -9,6 +9,7 @@ import pytest
 from langchain_core.messages import BaseMessage
 
 from sg_agent.errors import ConfigError, DataError
+from sg_agent.evals.arms import EMBEDDED, Arm, make_arms
 from sg_agent.evals.config import EvalConfig
 from sg_agent.evals.few_shot import check_shots, load_examples
 from sg_agent.evals.run import run_eval
@@ -19,6 +20,10 @@ from sg_agent.worlds import questions, row_text, split_of
 
 # Inspect AI leaves streams to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
+
+
+def arms(*names: str) -> list[Arm]:
+    return make_arms(names, EMBEDDED)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -39,15 +44,15 @@ def numbered(n: int, **fields: object) -> list[dict[str, object]]:
 @pytest.mark.parametrize("world", ["depot", "archive"])
 def test_a_generated_suite_takes_its_examples_from_the_train_stream(world: str) -> None:
     suite = load_suite(world, limit=5, seed=3)
-    examples = load_examples(suite, ["standard", "cot", "guided"], shots=4, seed=3)
+    examples = load_examples(suite, arms("standard", "cot", "guided"), shots=4, seed=3)
     assert {split_of(row_text(row)) for row in examples} == {"train"}
     stream = questions(world, "train", seed=3)
     assert [row.question for row in examples] == [next(stream).question for _ in examples]
-    assert load_examples(suite, ["cot"], shots=4, seed=3) == examples
+    assert load_examples(suite, arms("cot"), shots=4, seed=3) == examples
 
 
 def test_examples_of_the_depot_hold_their_computation() -> None:
-    for row in load_examples(load_suite("depot", limit=1), ["cot"], shots=20):
+    for row in load_examples(load_suite("depot", limit=1), arms("cot"), shots=20):
         assert row.rationale
         assert row.rationale.splitlines()[-1].endswith(f"= {row.answer}")
 
@@ -55,17 +60,17 @@ def test_examples_of_the_depot_hold_their_computation() -> None:
 def test_a_file_gives_its_first_rows_that_are_not_asked_themselves(tmp_path: Path) -> None:
     suite = load_suite(file_of(tmp_path / "asked.jsonl", *numbered(2)))
     more = file_of(tmp_path / "more.jsonl", *numbered(5))
-    examples = load_examples(suite, ["standard"], shots=3, shots_from=more)
+    examples = load_examples(suite, arms("standard"), shots=3, shots_from=more)
     assert [row.id for row in examples] == ["2", "3", "4"]
     with pytest.raises(ConfigError, match=r"more.jsonl' has 3 rows that are not asked themselves, --shots wants 4"):
-        load_examples(suite, ["standard"], shots=4, shots_from=more)
+        load_examples(suite, arms("standard"), shots=4, shots_from=more)
 
 
 def test_examples_of_another_task_are_refused_by_line(tmp_path: Path) -> None:
     suite = load_suite(file_of(tmp_path / "asked.jsonl", *numbered(1)))
     others = file_of(tmp_path / "others.jsonl", *numbered(2, task="open"))
     with pytest.raises(DataError, match=r"others.jsonl:1: field 'task': 'open' is not the task asked for.*'math'"):
-        load_examples(suite, ["standard"], shots=1, shots_from=others)
+        load_examples(suite, arms("standard"), shots=1, shots_from=others)
 
 
 def test_a_suite_of_several_tasks_takes_no_examples(tmp_path: Path) -> None:
@@ -75,7 +80,7 @@ def test_a_suite_of_several_tasks_takes_no_examples(tmp_path: Path) -> None:
     ]
     suite = load_suite(file_of(tmp_path / "mixed.jsonl", *rows))
     with pytest.raises(ConfigError, match="one task, and 'mixed' has boolean, math"):
-        load_examples(suite, ["standard"], shots=1, shots_from=tmp_path / "mixed.jsonl")
+        load_examples(suite, arms("standard"), shots=1, shots_from=tmp_path / "mixed.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -93,9 +98,9 @@ def test_an_arm_whose_examples_lack_what_it_shows_is_refused(
 ) -> None:
     suite = load_suite(file_of(tmp_path / "asked.jsonl", {"id": "x", "question": "x", "answer": 1, "task": "math"}))
     more = file_of(tmp_path / "more.jsonl", *numbered(2, **fields))
-    assert load_examples(suite, ["standard"], shots=2, shots_from=more)
+    assert load_examples(suite, arms("standard"), shots=2, shots_from=more)
     with pytest.raises(ConfigError, match=f"arm '{arm}' shows {missing} with every example, and example '0' has none"):
-        load_examples(suite, ["standard", arm], shots=2, shots_from=more)
+        load_examples(suite, arms("standard", arm), shots=2, shots_from=more)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +179,7 @@ def test_a_public_suite_takes_its_examples_from_its_train_split(monkeypatch: pyt
 
     monkeypatch.setattr("sg_agent.evals.suites.hub_rows", rows)
     suite = load_suite("gsm8k", limit=3)
-    examples = load_examples(suite, ["standard", "cot"], shots=2)
+    examples = load_examples(suite, arms("standard", "cot"), shots=2)
     assert [row.id for row in examples] == ["train-0", "train-1"]
     assert [split for split, _ in asked] == ["test", "train"]
     assert asked[1][1] < 100

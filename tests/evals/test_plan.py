@@ -1,5 +1,6 @@
 """Dry runs: they say what would be asked, and touch nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def test_a_budget_that_cannot_be_kept_is_refused_here_too(tmp_path: Path) -> Non
         ("openai:gpt-4.1-mini", ("openai", "gpt-4.1-mini")),
         ("openai:llama-3@http://127.0.0.1:9/v1", ("openai-compatible", "llama-3")),
         ("anthropic:claude-x", ("anthropic", "claude-x")),
-        ("local:some/model@some/adapter", ("local", "some/model")),
+        ("local:some/model@some/adapter", ("local", "some/model@some/adapter")),
     ],
 )
 def test_a_stand_in_goes_by_the_name_that_prices_go_by(spec: str, known_as: tuple[str, str]) -> None:
@@ -132,3 +133,38 @@ def test_a_stand_in_goes_by_the_name_that_prices_go_by(spec: str, known_as: tupl
 def test_what_a_stand_in_says_passes_the_gate_as_guidance_of_either_kind() -> None:
     assert check_guidance(REPLY, "plan") is None
     assert check_guidance(REPLY, "rationale") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"baseline": "nowhere.json"}, "'nowhere.json' cannot be read"),
+        ({"baseline": "before/result.json", "seed": 1}, "holds other questions"),
+        ({"baseline": "before/result.json", "out": "before"}, "this run's own result"),
+        ({"out": "something_else"}, "is no run directory"),
+        ({"out": "file/run"}, "cannot be written"),
+        ({"out": "before", "arms": ("cot=module:graph",)}, "'cot' is a built-in arm"),
+    ],
+)
+def test_what_the_run_would_refuse_is_refused_here_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+) -> None:
+    asked = Hosted(replies=lambda _: "Answer: 1", model="gpt-4.1-mini")
+    monkeypatch.chdir(tmp_path)
+    before = replace(config(tmp_path, arms=("cot",), solver=asked), out="before")
+    run_eval(before)
+    (tmp_path / "something_else").mkdir()
+    (tmp_path / "something_else" / "notes.txt").write_text("mine")
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=message):
+        plan_eval(replace(before, **{"out": "now", **change}))
+    with pytest.raises(ConfigError, match=message):
+        run_eval(replace(before, **{"out": "now", **change}))
+
+
+def test_guide_and_solver_on_one_base_are_told_apart(tmp_path: Path) -> None:
+    lines = by_line(plan_eval(config(tmp_path, guide="embedded:guide", solver="embedded:solver", arms=("guided",))))
+    assert {role: call["model"] for (_, role), call in lines.items()} == {
+        "guide": "embedded:guide",
+        "solver": "embedded:solver",
+    }

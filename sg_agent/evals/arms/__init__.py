@@ -21,7 +21,10 @@ from sg_agent.evals.arms.self_plan import self_plan
 from sg_agent.evals.arms.standard import standard
 from sg_agent.evals.arms.untrained import untrained
 
-__all__ = ["ARMS", "BASELINES", "Arm", "Load", "Setup", "joined_names", "make_arms", "question_input", "shown_name"]
+__all__ = [
+    "ARMS", "BASELINES", "EMBEDDED", "Arm", "Load", "Setup", "is_control", "joined_names", "make_arms",
+    "question_input", "shown_name",
+]  # fmt: skip
 
 ARMS: dict[str, Callable[[Setup], Arm]] = {
     "standard": standard,
@@ -35,6 +38,7 @@ ARMS: dict[str, Callable[[Setup], Arm]] = {
     "placebo": placebo,
 }
 BASELINES = ("standard", "cot")
+EMBEDDED = Setup((), "embedded:guide", "embedded:solver")
 
 
 def make_arms(typed: Sequence[str], setup: Setup) -> list[Arm]:
@@ -45,6 +49,12 @@ def make_arms(typed: Sequence[str], setup: Setup) -> list[Arm]:
     names = [parse_name(name) for name in typed]
     _check(names)
     return [_make(name, setup) for name in names]
+
+
+def is_control(shown: str) -> bool:
+    """Whether results by that name are a control's (see `Arm`). A graph of the user's own is none."""
+    arm = ARMS.get(shown.partition("@")[0])
+    return arm is not None and arm(EMBEDDED).control
 
 
 def _check(names: list[ArmName]) -> None:

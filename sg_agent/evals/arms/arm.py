@@ -9,6 +9,7 @@ from sg_agent.graphs.build import Graph
 from sg_agent.graphs.sampling import greedy
 from sg_agent.graphs.state import QuestionInput, Settings
 from sg_agent.models import Model
+from sg_agent.prompts import Phase
 from sg_agent.rows import Row
 
 Load = Callable[[Model], BaseChatModel]
@@ -39,7 +40,9 @@ def question_input(row: Row, *, guidance: str | None = None) -> QuestionInput:
 class Arm:
     """One way to answer: `graph` builds its (uncompiled) graph over its `models`, `question` makes the graph's input.
 
-    `attempts` None is as many as the run's settings say.
+    `attempts` None is as many as the run's settings say. `phases` are the prompts by which its models may be asked and
+    shown examples; who guides may fall back on the solver's chain of thought. In a `control` no trained guide is at
+    work that could pay for itself.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Arm:
     graph: Callable[[Load], Graph]
     question: Callable[[Row], QuestionInput] = question_input
     attempts: int | None = None
+    phases: tuple[Phase, ...] = ("guide", "solver", "cot")
+    control: bool = False
 
     def settings(self, run: Settings) -> Settings:
         """The run's settings for this arm. Raises ConfigError for several attempts at temperature 0."""

@@ -19,7 +19,11 @@ def oracle(setup: Setup) -> Arm:
     for row in setup.rows:
         _gold(row, "oracle")
     return Arm(
-        "oracle", (setup.solver,), _shown_to(setup), lambda row: question_input(row, guidance=_gold(row, "oracle"))
+        "oracle",
+        (setup.solver,),
+        _shown_to(setup),
+        lambda row: question_input(row, guidance=_gold(row, "oracle")),
+        control=True,
     )
 
 
@@ -29,7 +33,13 @@ def placebo(setup: Setup) -> Arm:
     Controls for the mere presence of guidance.
     """
     others = _next_different({row.id: _gold(row, "placebo") for row in setup.rows})
-    return Arm("placebo", (setup.solver,), _shown_to(setup), lambda row: question_input(row, guidance=others[row.id]))
+    return Arm(
+        "placebo",
+        (setup.solver,),
+        _shown_to(setup),
+        lambda row: question_input(row, guidance=others[row.id]),
+        control=True,
+    )
 
 
 def _shown_to(setup: Setup) -> Callable[[Load], Graph]:

@@ -18,7 +18,13 @@ def leak(setup: Setup) -> Arm:
     rationale quotes evidence, so giving away is its trade; a plan's is not. Where no guidance passes the check nothing
     is shown, and there is no answer.
     """
-    return Arm("leak", (setup.guide, setup.solver), lambda load: leak_graph(load(setup.guide), load(setup.solver)))
+    return Arm(
+        "leak",
+        (setup.guide, setup.solver),
+        lambda load: leak_graph(load(setup.guide), load(setup.solver)),
+        phases=("guide", "leak"),
+        control=True,
+    )
 
 
 def leak_graph(guide: Model, solver: Model) -> Graph:

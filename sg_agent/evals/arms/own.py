@@ -33,7 +33,7 @@ def own(name: str, path: str) -> Arm:
     Raises ConfigError for a path that cannot be imported or is no graph.
     """
     graph = load_graph(path)
-    return Arm(name, (), lambda _: own_graph(graph))
+    return Arm(name, (), lambda _: own_graph(graph), phases=())
 
 
 @cache

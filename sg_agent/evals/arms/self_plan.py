@@ -9,4 +9,4 @@ def self_plan(setup: Setup) -> Arm:
 
     Controls for planning first: what `guided` brings beyond this comes from the guide and not from the two steps.
     """
-    return guided_by(setup.solver, setup, "self_plan")
+    return guided_by(setup.solver, setup, "self_plan", control=True)

@@ -10,7 +10,7 @@ def untrained(setup: Setup) -> Arm:
     """`guided` with the guide's base in place of the guide. Controls for the guide's training: what any small model's
     guidance would have done.
     """
-    return guided_by(base_of(setup.guide), setup, "untrained")
+    return guided_by(base_of(setup.guide), setup, "untrained", control=True)
 
 
 def base_of(guide: Model) -> str:
