@@ -1,6 +1,7 @@
-"""How far a long run is, on stderr: a bar on a terminal and at times a line elsewhere, with rate, cost and time left."""
+"""How far a long run is, on stderr: a bar on a terminal, now and then a line elsewhere; rate, cost, time left."""
 
 import time
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -26,7 +27,7 @@ class Bar:
         self.cost: float | None = 0.0
         self.started = self.shown = time.monotonic()
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> Self:
         self.bar.start()
         return self
 
