@@ -14,7 +14,7 @@ from genai_prices import calc_price
 
 from sg_agent.errors import BudgetSpent, ConfigError, RunError
 from sg_agent.rows import load_rows
-from sg_agent.training.teach import batch_api
+from sg_agent.training.teach import batch_api, batch_lines
 from sg_agent.training.teach.config import TeachConfig
 from sg_agent.training.teach.run import run_teach
 
@@ -150,6 +150,15 @@ def test_only_what_the_budget_pays_for_at_worst_is_submitted(server: BatchServer
         run_teach(config(server, tmp_path, max_cost=2.4 * worst))
     assert len(server.asked) == 2
     assert run_teach(config(server, tmp_path, max_cost=1.0))["kept"] == N
+    assert set(asked(server).values()) == {1}
+
+
+def test_more_than_a_batch_may_hold_is_several(
+    server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_lines, "MOST_REQUESTS", 2)
+    assert run_teach(config(server, tmp_path))["kept"] == N
+    assert len(server.batches) == 3
     assert set(asked(server).values()) == {1}
 
 
