@@ -14,7 +14,10 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     """Make the file's values the command's defaults; every value then passes the same checks as a flag's."""
     if path is not None:
         accepted = {_key(parameter): parameter.name for parameter in ctx.command.params if parameter.name}
-        ctx.default_map = {**(ctx.default_map or {}), **_load(path, accepted)}
+        values = _load(path, accepted)
+        repeated = [parameter.name for parameter in ctx.command.params if getattr(parameter, "multiple", False)]
+        values |= {name: [values[name]] for name in repeated if name in values}
+        ctx.default_map = {**(ctx.default_map or {}), **values}
     return path
 
 

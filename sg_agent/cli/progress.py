@@ -1,6 +1,7 @@
 """How far a long run is, on stderr: a bar on a terminal, elsewhere a line at times; rate, cost and time left."""
 
 import time
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -26,7 +27,7 @@ class Bar:
         self.cost: float | None = 0.0
         self.started = self.shown = time.monotonic()
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> Self:
         self.bar.start()
         return self
 

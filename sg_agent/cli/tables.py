@@ -31,10 +31,6 @@ def print_result(result: EvalResult) -> None:
 class ProgressBar(Bar):
     """`sg_agent.evals.run.Progress`."""
 
-    def __enter__(self) -> "ProgressBar":
-        super().__enter__()
-        return self
-
     def advance(self, result: ArmResult) -> None:
         """One answer came in."""
         self.step(total_cost(result["ledger"]), failed=result["outcome"] == "error")

@@ -14,10 +14,6 @@ class TeachProgress(Bar):
     def __init__(self) -> None:
         super().__init__(unit="questions", projected=True)
 
-    def __enter__(self) -> "TeachProgress":
-        super().__enter__()
-        return self
-
     def advance(self, outcome: Outcome, cost_usd: float | None) -> None:
         """One question is through."""
         self.step(cost_usd, failed=outcome == "error")
@@ -28,6 +24,8 @@ def describe(summary: TeachSummary) -> str:
     lines = [f"{summary['kept']} of {summary['n']} rows kept in {summary['out']}, by {summary['teacher']}"]
     if rejected := {name: count for name, count in summary["rejected"].items() if count}:
         lines.append("rejected: " + ", ".join(f"{name} {count}" for name, count in rejected.items()))
+    if "eval-overlap" in summary["rejected"] and not summary["eval_rows"]:
+        lines.append("not compared with the questions of any eval: name them with --eval-file FILE")
     for role, use in summary["use"].items():
         if use["calls"]:
             tokens = f"{use['tokens']['input']} tokens in, {use['tokens']['output']} out"

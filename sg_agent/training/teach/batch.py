@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from langchain_openai import ChatOpenAI
+from openai import AsyncOpenAI
 from openai.types import Batch
 
 from sg_agent.errors import ConfigError, RunError
@@ -45,7 +46,7 @@ class BatchTeacher:
         model = load_model(config.teacher)
         assert isinstance(model, ChatOpenAI)
         self._model, self._config, self._store, self._run = model, config, store, run
-        self._api = BatchApi(model.root_async_client)
+        self._api: BatchApi
         self._progress = progress
         self._errors: list[str] = []
 
@@ -54,6 +55,15 @@ class BatchTeacher:
 
         With `left_usd` only what it pays for at worst is submitted; then what is left of it is returned too.
         """
+        # A client of its own: LangChain's is shared by all models of the server and bound to an event loop.
+        theirs = self._model.root_async_client
+        async with AsyncOpenAI(
+            api_key=theirs.api_key, base_url=theirs.base_url, organization=theirs.organization
+        ) as client:
+            self._api = BatchApi(client)
+            return await self._ask(rows, left_usd)
+
+    async def _ask(self, rows: Sequence[Row], left_usd: float | None) -> tuple[list[str], float | None]:
         by_id = {row.id: row for row in rows}
         with Journal(self._store.files.batches) as journal:
             under_way = _under_way(journal.records)

@@ -37,16 +37,14 @@ def custom_id(row_id: str) -> str:
 
 def chunks(rows: Sequence[Row], requests: Sequence[bytes]) -> Iterator[tuple[list[Row], bytes]]:
     """The rows and their requests, in pieces that the provider takes."""
-    taken: list[Row] = []
-    lines: list[bytes] = []
-    for row, line in zip(rows, requests, strict=True):
-        if taken and (len(taken) == MOST_REQUESTS or sum(map(len, lines)) + len(line) > MOST_BYTES):
-            yield taken, b"".join(lines)
-            taken, lines = [], []
-        taken.append(row)
-        lines.append(line)
-    if taken:
-        yield taken, b"".join(lines)
+    start = size = 0
+    for place, line in enumerate(requests):
+        if place > start and (place - start == MOST_REQUESTS or size + len(line) > MOST_BYTES):
+            yield [*rows[start:place]], b"".join(requests[start:place])
+            start, size = place, 0
+        size += len(line)
+    if start < len(requests):
+        yield [*rows[start:]], b"".join(requests[start:])
 
 
 def read_reply(model: ChatOpenAI, batch: Batch, row: Row, reply: dict[str, Any]) -> Draft | str:

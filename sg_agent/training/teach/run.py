@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
@@ -63,9 +63,9 @@ def run_teach(config: TeachConfig, *, progress: Progress | None = None) -> Teach
     files.kept.parent.mkdir(parents=True, exist_ok=True)
     with TeachStore(files) as store:
         run = _Run(config, source, store, claim(files, identity, config.command()), progress)
-        _reject_questions(run)
         if progress:
             progress.start(str(files.kept), total=len(source.rows), done=len(store.judged))
+        _reject_questions(run)
         try:
             errors, unrecorded_usd, left_usd = asyncio.run(_teach(run))
         except KeyboardInterrupt:
@@ -75,7 +75,7 @@ def run_teach(config: TeachConfig, *, progress: Progress | None = None) -> Teach
         raise BudgetSpent(
             f"the budget of ${config.max_cost:g} is spent but for ${left_usd:.4f}, which may not pay for another call; "
             f"{summary['kept']} rows are kept, {summary['missing']} are missing; continue with a higher budget: "
-            f"{config.command()}"
+            f"{replace(config, max_cost=2 * (config.max_cost or 0)).command()}"
         )
     if errors and not summary["kept"] and summary["missing"] == summary["n"]:
         raise RunError(f"every call failed, the first with: {errors[0][:500]}")
@@ -122,6 +122,8 @@ def _reject_questions(run: _Run) -> None:
         else:
             continue
         run.store.reject(line(run.config, row, None, None, verified=False), rejection)
+        if run.progress:
+            run.progress.advance("rejected", 0.0)
 
 
 def _ids(found: Iterator[tuple[Row, str]]) -> Iterator[tuple[str, str]]:

@@ -47,7 +47,7 @@ def load_source(
         taught.name,
         taught.rows,
         taught.origin,
-        _eval_rows(suite, seed, revision, eval_file) if overlap else (),
+        _eval_rows(suite, seed, data, revision, eval_file) if overlap else (),
         _decompositions(Path(file)) if file is not None else {},
     )
 
@@ -59,17 +59,19 @@ def _taught(suite: str, limit: int | None, seed: int, data: str | Path | None, r
     return load_suite(suite, limit=limit, seed=seed, split="train", data=data, revision=revision)
 
 
-def _eval_rows(suite: str, seed: int, revision: str | None, eval_file: str | Path | None) -> tuple[Row, ...]:
+def _eval_rows(
+    suite: str, seed: int, data: str | Path | None, revision: str | None, eval_file: str | Path | None
+) -> tuple[Row, ...]:
+    """The rows of `eval_file` and of the suite's test split, which need not be had where both files are given."""
     rows = tuple(load_rows(eval_file)) if eval_file is not None else ()
-    if suite not in (*WORLDS, *PUBLIC):
+    if suite not in (*WORLDS, *PUBLIC) or (data is not None and eval_file is not None):
         return rows
     try:
         return (*rows, *load_suite(suite, seed=seed, split="test", revision=revision).rows)
     except DataError as error:
-        if eval_file is not None:
-            return rows
+        reason = str(error).partition("; give the rows")[0]
         raise ConfigError(
-            f"the test split of {suite!r}, which must not be taught, cannot be had: {error}; name its questions with "
+            f"the test split of {suite!r}, which must not be taught, cannot be had: {reason}; name its questions with "
             "--eval-file FILE, or leave the check out with --no-filter eval-overlap"
         ) from error
 

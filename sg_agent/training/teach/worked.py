@@ -23,6 +23,7 @@ Worked = Literal["rationale", "plan", "decomposition"]
 WORKED: tuple[str, ...] = get_args(Worked)
 
 _ANSWERED = re.compile(r"\s*\*\*.*$", re.MULTILINE)
+_SPACED_END = re.compile(r"\s+(?=[?.,]$)")
 _STEP_REFERENCE = re.compile(r"#(\d{1,2})\b")
 
 
@@ -89,7 +90,7 @@ def _found_in_turn(questions: list[str], known: str) -> str:
 
         whole = _STEP_REFERENCE.split(questions[place])  # text and step numbers in turn
         text = "".join(part if at % 2 else without_unknown(part, known) for at, part in enumerate(_marked(whole)))
-        return _STEP_REFERENCE.sub(found, text)
+        return _SPACED_END.sub("", _STEP_REFERENCE.sub(found, text))
 
     return _numbered("Find: " + " Then: ".join(asked(place) for place in group) for group in groups)
 
