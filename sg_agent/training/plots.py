@@ -60,7 +60,7 @@ def plots_of(lines: Lines) -> list[Plot]:
 
 _VALIDATION = {
     "eval_usefulness": "usefulness",
-    "usefulness": "usefulness while training",
+    "usefulness": "usefulness",
     "eval_accuracy": "accuracy",
     "eval_rewards/task/mean": "task reward",
 }

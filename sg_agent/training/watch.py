@@ -1,18 +1,18 @@
-"""All that looks after a training run, in one call: its files, progress, health, and its page at the end.
+"""All that looks after a training run, in one place: its files, progress, health, and its page at the end.
 
 check_watch(recipe.report_to)                    # before any work
 trainer = SFTTrainer(..., args=SFTConfig(disable_tqdm=True, report_to=recipe.report_to or "none", ...))
-watch(trainer, out, cost=ledger_cost)
-trainer.train(resume_from_checkpoint=last_checkpoint(out))
+with watch(trainer, out, cost=ledger_cost):
+    trainer.train(resume_from_checkpoint=last_checkpoint(out))
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from typing_extensions import override
+from transformers import Trainer
 
+from sg_agent.errors import SgAgentError
 from sg_agent.training.health import HealthCallback
 from sg_agent.training.metrics import MetricsCallback, StopOnNaN
 from sg_agent.training.page import write_page
@@ -28,29 +28,25 @@ def check_watch(report_to: Sequence[str] = ()) -> None:
     check_matplotlib()
 
 
-def watch(trainer: Trainer, out: Path, *, cost: Cost | None = None) -> None:
-    """Add the callbacks, metrics first: health and the page read what they wrote. `cost` gives dollars so far."""
+@contextmanager
+def watch(trainer: Trainer, out: Path, *, cost: Cost | None = None) -> Iterator[None]:
+    """Look after the training done within; `cost` gives the dollars spent so far, None where they are not known.
+
+    However it ends, the terminal is given back and the page written; an error of the run is passed on, one of the page
+    only after a run that ended well.
+    """
     silence(trainer)
-    for callback in (
-        MetricsCallback(out),
-        StopOnNaN(out),
-        ProgressCallback(cost),
-        HealthCallback(out),
-        PageCallback(out),
-    ):
+    progress = ProgressCallback(cost)
+    # Metrics first: health reads what they wrote.
+    for callback in (MetricsCallback(out), StopOnNaN(out), progress, HealthCallback(out)):
         trainer.add_callback(callback)
-
-
-class PageCallback(TrainerCallback):
-    """Writes the run's page when training ends, in process 0."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-
-    @override
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Write the page."""
-        if state.is_world_process_zero:
-            write_page(self.out)
+    try:
+        yield
+    except BaseException:
+        progress.close()
+        if trainer.is_world_process_zero():
+            with suppress(SgAgentError):
+                write_page(out)
+        raise
+    if trainer.is_world_process_zero():
+        write_page(out)

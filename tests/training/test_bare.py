@@ -174,7 +174,7 @@ def test_padding_on_either_side_changes_no_probability(base: Any) -> None:
 @pytest.mark.slow
 def test_both_loops_run_on_the_embedded_base(capsys: pytest.CaptureFixture[str]) -> None:
     sft.main(steps=2, batch_size=4)
-    grpo.main(steps=2, batch_size=2, group=2, rank=4)
+    grpo.main(warm_up=1, steps=2, batch_size=2, group=2, rank=4)
     printed = capsys.readouterr().out
     assert "step 2/2, loss " in printed
     assert "step 2/2, reward " in printed

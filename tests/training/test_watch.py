@@ -11,7 +11,7 @@ import pytest
 from tiny import tiny_model
 from tiny_trainer import tiny_trainer
 
-from sg_agent.errors import ConfigError
+from sg_agent.errors import ConfigError, RunError
 from sg_agent.training.run_dir import claim
 from sg_agent.training.step_log import read_lines
 from sg_agent.training.trackers import check_trackers
@@ -25,14 +25,25 @@ def test_a_watched_run_leaves_metrics_and_a_page_and_prints_only_our_progress(
     out = tmp_path / "run"
     claim(out, {"recipe": {"seed": 1}})
     trainer = tiny_trainer(out, [])
-    watch(trainer, out, cost=lambda: 0.25)
-    trainer.train()
+    with watch(trainer, out, cost=lambda: 0.25):
+        trainer.train()
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 10
     assert "finished." in (out / "report.html").read_text()
     printed = capfd.readouterr()
     assert printed.out == ""
     assert "step 10/10" in printed.err
     assert "{" not in printed.err
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_run_that_fails_has_its_page_and_its_error(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    claim(out, {"recipe": {"seed": 1}})
+    trainer = tiny_trainer(out, [], bad_row=5)
+    with pytest.raises(RunError, match="step 6: the loss"), watch(trainer, out):
+        trainer.train()
+    assert "Step 5, " in (out / "report.html").read_text()
+    assert "not finished." in (out / "report.html").read_text()
 
 
 def test_trackers_are_checked_with_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,8 +97,8 @@ def test_trl_logs_what_health_and_plots_read(tmp_path: Path, kind: str, capfd: p
         train_dataset=Dataset.from_dict({"prompt": ["hello", "a red boat"] * 4}),
         processing_class=AutoTokenizer.from_pretrained(base),
     )  # fmt: skip
-    watch(trainer, out)
-    trainer.train()
+    with watch(trainer, out):
+        trainer.train()
     lines = read_lines(out / "metrics.jsonl")
     assert [line["step"] for line in lines] == [1, 2, 3]
     wanted = {"reward", "rewards/task/mean", "frac_reward_zero_std", "completions/mean_length", "entropy", "leak_rate"}

@@ -33,7 +33,7 @@ from sg_agent.models import load_model, local_path
 from sg_agent.program import run_program
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row
-from sg_agent.training.bare.sft import Example, encode, token_logprobs, with_lora
+from sg_agent.training.bare.sft import Example, encode, token_logprobs, train, with_lora
 from sg_agent.weights import load_weights
 from sg_agent.worlds import questions
 
@@ -127,6 +127,7 @@ def main(
     base: Annotated[str, typer.Option(help="spec of the guide's local model")] = "embedded:solver",
     solver: Annotated[str, typer.Option(help="spec of the frozen solver")] = "embedded:solver",
     world: Annotated[str, typer.Option(help="world of the questions")] = "depot",
+    warm_up: Annotated[int, typer.Option(min=0, help="steps of SFT on 32 gold plans each before, 0 for none")] = 30,
     steps: Annotated[int, typer.Option(min=1)] = 20,
     batch_size: Annotated[int, typer.Option(min=1, help="questions a step")] = 8,
     group: Annotated[int, typer.Option(min=2, help="guidance sampled for each")] = 8,
@@ -144,6 +145,9 @@ def main(
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=learning_rate, weight_decay=0)
     stream = questions(world, "train", seed=seed)
     ends = {"pad": _token(tokenizer.pad_token_id), "end": _token(tokenizer.eos_token_id)}
+    gold = [[encode(tokenizer, row) for row in islice(stream, 32)] for _ in range(warm_up)]
+    for step, loss in enumerate(train(model, gold, pad=ends["pad"], learning_rate=1e-3), 1):
+        typer.echo(f"warm-up {step}/{warm_up}, loss {loss:.4f}")
     for step in range(1, steps + 1):
         rows = [row for row in islice(stream, batch_size) for _ in range(group)]
         prompts = [encode(tokenizer, row).prompt for row in rows]
@@ -155,8 +159,8 @@ def main(
             model, optimizer, samples, advantages_N, pad=ends["pad"], temperature=temperature, updates=updates
         )
         equal = 1 - advantages_N.view(-1, group).any(1).float().mean().item()
-        typer.echo(f"step {step}/{steps}, reward {sum(rewards) / len(rewards):.3f}, equal groups {equal:.0%}, "
-              f"loss {losses[-1]:+.4f}")  # fmt: skip
+        mean = sum(rewards) / len(rewards)
+        typer.echo(f"step {step}/{steps}, reward {mean:.3f}, equal groups {equal:.0%}, loss {losses[-1]:+.4f}")
     typer.echo(f"\n{rows[-1].question}\n\n{texts[-1]}")
 
 
