@@ -48,6 +48,8 @@ def check_distill(recipe: DistillRecipe) -> None:
         check_spec(recipe.solver)
     if find_spec("trl") is None or find_spec("datasets") is None:
         raise MissingExtra("distillation", "train")
+    if os.environ.get("ACCELERATE_USE_FSDP") == "true" or os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3":
+        raise ConfigError("weights sharded by FSDP or ZeRO-3 are not trained here; launch with --multi_gpu or ZeRO-2")
     if recipe.method == "qlora" and find_spec("bitsandbytes") is None:
         raise ConfigError("method 'qlora' needs bitsandbytes and a CUDA GPU: pip install bitsandbytes; or method lora")
 

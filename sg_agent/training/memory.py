@@ -60,9 +60,10 @@ def measure(path: Path, recipe: DistillRecipe) -> Size:
     kind: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     with init_empty_weights():
         model: Any = kind.from_config(config)
-        parameters = model.num_parameters()
-        task = "SEQ_2_SEQ_LM" if config.is_encoder_decoder else "CAUSAL_LM"
-        tuned = model if recipe.method == "full" else get_peft_model(model, lora(recipe, task))
+    model.tie_weights()  # what is made without memory is made untied
+    parameters = model.num_parameters()
+    with init_empty_weights():
+        tuned = model if recipe.method == "full" else get_peft_model(model, lora(recipe, None))
     text = config.get_text_config()
     gpu = torch.cuda.is_available()
     stored = getattr(config, "dtype", None)

@@ -103,7 +103,7 @@ def _on_policy(recipe: DistillRecipe, base: Weights, rows: Sequence[Row], out: P
 def _seq2seq(recipe: DistillRecipe, base: Weights, rows: Sequence[Row], out: Path, callbacks: Callbacks) -> Trainer:
     if recipe.method not in ("lora", "full"):
         raise ConfigError(f"method {recipe.method!r} is for causal models; {recipe.base!r} is sequence-to-sequence")
-    model: Any = base.model if recipe.method == "full" else get_peft_model(base.model, lora(recipe, "SEQ_2_SEQ_LM"))
+    model: Any = base.model if recipe.method == "full" else get_peft_model(base.model, lora(recipe, None))
     strategy = "group_by_length" if recipe.group_by_length else "random"
     settings = Seq2SeqTrainingArguments(**_settings(recipe, out), train_sampling_strategy=strategy)
     return Seq2SeqTrainer(
@@ -122,8 +122,12 @@ def as_source_and_target(tokenizer: PreTrainedTokenizerBase, row: Row) -> dict[s
     return {"input_ids": tokenizer(source)["input_ids"], "labels": tokenizer(row.gold or "")["input_ids"]}
 
 
-def lora(recipe: BaseRecipe, task_type: str = "CAUSAL_LM") -> LoraConfig:
-    """LoRA on every linear layer but the head."""
+def lora(recipe: BaseRecipe, task_type: str | None = "CAUSAL_LM") -> LoraConfig:
+    """LoRA on every linear layer but the head.
+
+    Without a task type PEFT wraps any model; its own wrapper for SEQ_2_SEQ_LM asks transformers for a method that
+    version 5 has not.
+    """
     return LoraConfig(
         r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type=task_type
     )

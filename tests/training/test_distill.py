@@ -1,44 +1,42 @@
-"""Distillation: what is learned from, what is refused, and a real (tiny) run through TRL and back."""
+"""Distillation: what is refused before anything is read or written."""
 
-import json
 from pathlib import Path
 
 import pytest
-from tiny import tiny_model
+from distilling import recipe_for, rows_file
 
-from sg_agent.errors import ConfigError
-from sg_agent.models import load_model
-from sg_agent.training.distill import distill
-from sg_agent.training.recipe import DistillRecipe
-
-ROWS = [
-    {"id": str(i), "question": f"{i} boats?", "answer": str(i), "task": "math", "guidance": "1. Look.\n2. Count."}
-    for i in range(12)
-]
+from sg_agent.errors import ConfigError, ModelError
+from sg_agent.training.distill import check_distill, distill
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    path = tmp_path / "rows.jsonl"
-    path.write_text("\n".join(json.dumps(row) for row in ROWS), encoding="utf-8")
-    return path
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"base": "openai:gpt"}, "is not a local model"),
+        ({"base": "embedded:guide"}, "names an adapter: name the base alone"),
+        ({"base": "local:/no/such/base"}, "no such model directory"),
+        ({"base": "embedded:solver", "method": "on_policy", "teacher": "openai:gpt"}, "is not a local model"),
+        ({"base": "embedded:solver", "method": "qlora"}, "pip install bitsandbytes"),
+    ],
+)
+def test_what_this_machine_cannot_train_is_refused_before_anything_is_written(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises((ModelError, ConfigError), match=message):
+        distill(recipe_for(tmp_path, rows_file(tmp_path), **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
-def recipe_for(base: Path, data: Path, *, epochs: float = 2) -> DistillRecipe:
-    return DistillRecipe(
-        base=f"local:{base}", data=[str(data)], learning_rate=0.02, batch_size=4, epochs=epochs, lora_rank=4
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")
-def test_a_distilled_adapter_survives_the_round_trip_and_refuses_another_recipe(tmp_path: Path, data: Path) -> None:
-    base = tiny_model(tmp_path / "base")
-    out = tmp_path / "run"
-    adapter = distill(recipe_for(base, data), out)
-    passport = json.loads((adapter / "passport.json").read_text())
-    assert passport["recipe"]["epochs"] == 2
-    assert passport["prompts"].keys() == {"v1/guide/math"}
-    assert load_model(f"local:{base}@{adapter}", max_tokens=8).invoke("hello").text is not None
-    with pytest.raises(ConfigError, match=r"epochs: 2\.0 -> 3\.0"):
-        distill(recipe_for(base, data, epochs=3), out)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "on_policy"}, "on_policy needs a teacher"),
+        ({"packing": True}, "packing needs max_length and attention: flash_attention_2"),
+        ({"eval_every": 5}, "eval_every needs validation"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_distill(recipe_for(tmp_path, rows_file(tmp_path), **changes))

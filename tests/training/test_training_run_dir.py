@@ -1,12 +1,15 @@
 """The directory of a training run: claimed, refused to others, continued from what is whole."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from sg_agent.errors import ConfigError
-from sg_agent.training.run_dir import claim, last_checkpoint
+from sg_agent.errors import ConfigError, RunError
+from sg_agent.training.run_dir import claim, last_checkpoint, writing
 
 PASSPORT = {"seed": 1, "stages": ({"name": "one"},), "recipe": {"epochs": 2}}
 
@@ -60,3 +63,31 @@ def test_what_a_run_was_made_by_is_kept_beside_its_identity_and_never_compared(t
     assert record["revisions"][0] == "old"
     assert len(record["revisions"]) == 2
     assert len(record["commands"]) == 1
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    claim(tmp_path / "run", PASSPORT)
+    code = "from pathlib import Path; from sg_agent.training.run_dir import claim; "
+    code += f"claim(Path({str(tmp_path / 'run')!r}), {PASSPORT!r})"
+    second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "is being written by another process" in second.stderr
+    rank = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "RANK": "1"}, capture_output=True, check=False
+    )
+    assert rank.returncode == 0
+
+
+def test_packages_may_change_between_beginning_and_continuation(tmp_path: Path) -> None:
+    claim(tmp_path / "run", {**PASSPORT, "packages": {"trl": "1"}})
+    claim(tmp_path / "run", {**PASSPORT, "packages": {"trl": "2"}})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), RuntimeError("PytorchStreamWriter failed writing file data/0")],
+)
+def test_a_full_disk_is_one_line_and_names_what_is_kept(tmp_path: Path, error: Exception) -> None:
+    checkpoint(tmp_path, 200, "{}")
+    with (
+        pytest.raises(RunError, match=r"cannot be written: .*; the last good checkpoint is .*checkpoint-200"),
+        writing(tmp_path),
+    ):
+        raise error
