@@ -10,6 +10,7 @@ help:
 	@echo "make demo   set up, then answer, compare and report on the embedded models"
 	@echo "make test   set up, then lint, types, unit and slow tests"
 	@echo "make bench  set up, then the benchmarks behind the README's numbers"
+	@echo "make science set up, then the learning curves, the ablation and RL's gain (two hours; continues)"
 	@echo "make clean  remove the virtual environment and caches"
 
 $(BIN)/python:
@@ -51,10 +52,14 @@ bench: $(VENV)/.dev
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: base guide
+.PHONY: base guide science
 
 base: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc-per-node 2 -m sg_agent.training.pretrain --out runs/base --install
 
 guide: $(VENV)/.dev
 	$(BIN)/sg-agent distill embedded --out runs/guide --install
+
+science: $(VENV)/.dev
+	$(BIN)/python benchmarks/science.py
+	$(BIN)/python benchmarks/science_report.py

@@ -5,6 +5,7 @@ a round trip: what was saved is loaded the way the graphs load it and must do wh
 Weights that are sharded over GPUs (FSDP, ZeRO-3) are not trained here: a guide is small enough for one.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.util import find_spec

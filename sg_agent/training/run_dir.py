@@ -36,7 +36,8 @@ def claim(out: Path, passport: dict[str, Any]) -> None:
     earlier = _read(path) if path.exists() else {}
     if earlier and (changed := differences(_flat(earlier), _flat(json.loads(json.dumps(passport))))):
         raise ConfigError(f"{out} holds another run ({'; '.join(changed)}); name another --out")
-    write_whole(path, {**passport, "record": run_record(earlier.get("record"))})
+    if int(os.environ.get("RANK", "0")) == 0:
+        write_whole(path, {**passport, "record": run_record(earlier.get("record"))})
 
 
 def last_checkpoint(out: Path) -> str | None:

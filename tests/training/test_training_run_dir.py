@@ -63,6 +63,8 @@ def test_what_a_run_was_made_by_is_kept_beside_its_identity_and_never_compared(t
     assert record["revisions"][0] == "old"
     assert len(record["revisions"]) == 2
     assert len(record["commands"]) == 1
+
+
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     claim(tmp_path / "run", PASSPORT)
     code = "from pathlib import Path; from sg_agent.training.run_dir import claim; "
