@@ -77,7 +77,7 @@ def distill(recipe: DistillRecipe, out: Path, *, callbacks: "Sequence[TrainerCal
         resume = last_checkpoint(out)
     solver = load_model(str(recipe.solver)) if recipe.eval_every else None
     trainer = _trainer(recipe, rows, validation, solver, out, callbacks)
-    with writing(out):
+    with writing(out), watch(trainer, out):
         trainer.train(resume_from_checkpoint=resume)
     if processes.is_main_process:
         place = _save(recipe, trainer, passport, out, rows, validation, solver)
@@ -128,7 +128,7 @@ def _trainer(
 
     base = load_base(recipe)
     if solver is None or recipe.eval_every is None:
-        return _watched(make_trainer(recipe, base, rows, out, callbacks), out)
+        return make_trainer(recipe, base, rows, out, callbacks)
     runtime = LocalChatModel.over(base, model=local_path(recipe.base), max_tokens=recipe.max_guidance)
     settings = Settings(guide_max_tokens=recipe.max_guidance)
 
@@ -138,11 +138,6 @@ def _trainer(
     stop = UsefulnessStop(measure, every=recipe.eval_every, patience=recipe.patience)
     trainer = make_trainer(recipe, base, rows, out, [stop, *callbacks])
     stop.log = trainer.log
-    return _watched(trainer, out)
-
-
-def _watched(trainer: "Trainer", out: Path) -> "Trainer":
-    watch(trainer, out)
     return trainer
 
 

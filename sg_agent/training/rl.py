@@ -6,6 +6,8 @@ TRL's trainers with PEFT do the work; ours are the rewards, the grades behind th
 answer while the guide still writes. The run ends with the same round trip as a distillation, of the best adapter seen.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sg_agent.errors import BudgetSpent, ConfigError, Interrupted, MissingExtra, ModelError
 from sg_agent.evals.budget import Budget, check_priced
+from sg_agent.ledger import in_process
 from sg_agent.models import check_spec, load_model, local_path, parse_spec
 from sg_agent.passport import weights_sha256
 from sg_agent.rows import Row, load_rows
@@ -24,8 +27,8 @@ from sg_agent.training.rewards import check_weights
 from sg_agent.training.rl_callbacks import BEST, best_of
 from sg_agent.training.rl_recipe import RlRecipe
 from sg_agent.training.rl_trainer import make_trainer
-from sg_agent.training.run_dir import adapter_of, claim, last_checkpoint
-from sg_agent.training.watch import check_watch
+from sg_agent.training.run_dir import adapter_of, claim, last_checkpoint, writing
+from sg_agent.training.watch import check_watch, watch
 from sg_agent.weights import find_adapter
 from sg_agent.worlds import WORLDS, questions
 
@@ -65,7 +68,9 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
         if budget is not None:
             budget.spent_usd = grader.spent_usd or 0.0
         trainer = make_trainer(recipe, asked.train, asked.validation, grader, out)
-        _train(trainer, resume, out)
+        cost = None if in_process(solver) else lambda: grader.spent_usd
+        with _interruptible(out), writing(out), watch(trainer, out, cost=cost):
+            trainer.train(resume_from_checkpoint=resume)
         if processes.is_main_process:
             trained = cast("PeftModel", trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False))
             if (out / BEST).is_dir():
@@ -87,9 +92,10 @@ def _processes() -> Any:
     return PartialState(cpu=not torch.cuda.is_available())
 
 
-def _train(trainer: Any, checkpoint: str | None, out: Path) -> None:
+@contextmanager
+def _interruptible(out: Path) -> Iterator[None]:
     try:
-        trainer.train(resume_from_checkpoint=checkpoint)
+        yield
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; the same command continues from the last checkpoint in {str(out)!r}") from None
 

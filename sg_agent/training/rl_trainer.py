@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from sg_agent.ledger import in_process
 from sg_agent.local import LocalChatModel
 from sg_agent.models import load_model, local_path
 from sg_agent.rows import Row
@@ -17,7 +16,6 @@ from sg_agent.training.rl_recipe import RlRecipe
 from sg_agent.training.rollouts import Rollouts
 from sg_agent.training.run_dir import adapter_of
 from sg_agent.training.samples import SampleLog
-from sg_agent.training.watch import watch
 from sg_agent.weights import load_weights
 
 if TYPE_CHECKING:
@@ -49,7 +47,6 @@ def make_trainer(recipe: RlRecipe, train: list[Row], validation: list[Row], grad
     if recipe.algorithm == "grpo" and recipe.rollouts == "engine":
         given["rollout_func"] = _rollouts(recipe, train, grader, runtime)
     trainer: Any = GRPOTrainer(**given) if recipe.algorithm == "grpo" else RLOOTrainer(**given)
-    watch(trainer, out, cost=None if in_process(grader.solver) else lambda: grader.spent_usd)
     trainer.add_callback(StopAtBudget(grader))
     if validation:
         guide = runtime.with_model(cast("PreTrainedModel", policy))
