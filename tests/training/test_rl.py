@@ -47,7 +47,7 @@ def recipe(**changes: Any) -> RlRecipe:
 def logged(out: Path) -> list[dict[str, Any]]:
     """What does not depend on the clock."""
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    clocked = ("time", "per_second")
+    clocked = ("time", "per_second", "train_loss")  # the latter is the mean since the last start
     return [{key: v for key, v in line.items() if not any(word in key for word in clocked)} for line in lines]
 
 
