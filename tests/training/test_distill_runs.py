@@ -74,14 +74,14 @@ def test_the_most_useful_adapter_is_kept_and_measured(
     base = wide_window(tiny_model(tmp_path / "base"))
     solver = ScriptedModel(replies=lambda _: "The answer is 1.")
     monkeypatch.setattr(module, "load_model", lambda spec: solver if spec == "embedded:solver" else load_model(spec))
-    measured = {"validation": [str(data)], "solver": "embedded:solver", "eval_every": 1, "patience": 1}
+    measured = {"validation": [str(data)], "solver": "embedded:solver", "eval_every": 2, "patience": 1, "batch_size": 2}
     adapter = distill(recipe_for(base, data, **measured), tmp_path / "run")
     passport = json.loads((adapter / "passport.json").read_text())
     assert passport["evaluation"]["accuracy"] == pytest.approx(1 / 12)
     assert "Measured on validation questions" in (adapter / "README.md").read_text()
-    state = json.loads((tmp_path / "run" / "checkpoint-2" / "trainer_state.json").read_text())
-    assert [entry["step"] for entry in state["log_history"] if "usefulness" in entry] == [1, 2]
-    best = load_file(tmp_path / "run" / "checkpoint-1" / "adapter_model.safetensors")
+    state = json.loads((tmp_path / "run" / "checkpoint-4" / "trainer_state.json").read_text())
+    assert [entry["step"] for entry in state["log_history"] if "usefulness" in entry] == [2, 4]
+    best = load_file(tmp_path / "run" / "checkpoint-2" / "adapter_model.safetensors")
     kept = load_file(adapter / "adapter_model.safetensors")
     assert all(torch.equal(kept[name], weight) for name, weight in best.items())
 
