@@ -41,7 +41,7 @@ def tiny_t5(path: Path, texts: Sequence[str], *, seed: int = 0) -> Path:
             eos_token_id=1,
         )
     )
-    model.config.decoder_start_token_id = 0
+    model.config.decoder_start_token_id = model.generation_config.decoder_start_token_id = 0
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
     return path

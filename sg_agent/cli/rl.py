@@ -49,6 +49,9 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads of one process.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check all, count calls, estimate cost, memory and time, and stop.")
+    ] = False,
     json_output: options.Json = False,
     config: options.Config = None,  # noqa: ARG001 - its callback reads it
 ) -> None:
@@ -69,7 +72,10 @@ def run(
         "threads": threads,
     }
     resolved = resolve(recipe, {key: value for key, value in given.items() if value is not None})
-    train(resolved, out, json_output=json_output)
+    if dry_run:
+        show_plan(resolved, json_output=json_output)
+    else:
+        train(resolved, out, json_output=json_output)
 
 
 def resolve(recipe: str | None, changes: dict[str, Any]) -> "RlRecipe":
@@ -94,6 +100,14 @@ def weights(text: str) -> dict[str, float]:
         except ValueError:
             raise ConfigError(f"--rewards {text!r}: {one!r} is no PART=WEIGHT, such as uplift=1") from None
     return found
+
+
+def show_plan(recipe: "RlRecipe", *, json_output: bool) -> None:
+    """Print what the run would ask and need."""
+    from sg_agent.training.rl_plan import plan_lines, plan_rl
+
+    plan = plan_rl(recipe)
+    typer.echo(json.dumps(plan) if json_output else "\n".join(plan_lines(plan)))
 
 
 def train(recipe: "RlRecipe", out: Path, *, json_output: bool) -> None:
