@@ -33,9 +33,9 @@ def make_trainer(recipe: RlRecipe, train: list[Row], validation: list[Row], grad
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     policy, tokenizer = _policy(recipe)
-    runtime = LocalChatModel(
-        model=local_path(recipe.base), max_tokens=recipe.guide_max_tokens, max_batch=recipe.batch_size
-    )
+    # Half of a batch at a time: the solver answers the first while the guide writes the second.
+    waves = max(8, recipe.batch_size // 2)
+    runtime = LocalChatModel(model=local_path(recipe.base), max_tokens=recipe.guide_max_tokens, max_batch=waves)
     rewards = _rewards(recipe, train, grader, out)
     given: dict[str, Any] = {
         "model": policy,
