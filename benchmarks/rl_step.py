@@ -2,8 +2,7 @@
 
 The embedded guide writes, a local server answers. Both runs sample the same guidance; the first has a solver of 0 s, so
 that its step is what rollouts and update take by themselves. The first step of each warms up and is left out. Grades
-overlap with rollouts, not with the update: where the solver takes half as long as both, their sum shows. Grades
-overlap with rollouts, not with the update: where the solver takes about half as long as both, their sum shows.
+overlap with rollouts, not with the update: where the solver takes half as long as both, their sum shows.
 
 python benchmarks/rl_step.py [--batch 64] [--concurrency 8] [--latency 0.5] [--steps 5]
 """

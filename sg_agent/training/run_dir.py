@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sg_agent import files
 from sg_agent.errors import ConfigError, RunError
 from sg_agent.training.recipe import differences
 from sg_agent.training.run_record import run_record
@@ -78,10 +79,8 @@ def writing(out: Path) -> Iterator[None]:
 
 def write_whole(path: Path, content: dict[str, Any]) -> None:
     """Write JSON so that a kill leaves the old file or the new one, never a torn one. Raises RunError."""
-    partial = path.with_suffix(".partial")
     with writing(path.parent):
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
+        files.write_whole(path, json.dumps(content, indent=2) + "\n")
 
 
 def _lock(out: Path) -> None:
