@@ -109,14 +109,12 @@ def _show_plan(recipe: "DistillRecipe", *, json_output: bool) -> None:
 
 
 def _train(recipe: "DistillRecipe", out: Path, *, install: bool, json_output: bool) -> None:
-    from contextlib import redirect_stdout
-    from sys import stderr
-
+    from sg_agent.cli.quiet import quiet
     from sg_agent.models import EMBEDDED_GUIDE
     from sg_agent.passport import read_passport
     from sg_agent.training.distill import distill
 
-    with redirect_stdout(stderr):  # trainers print
+    with quiet():
         made = distill(recipe, out)
     if install:
         shutil.copytree(made, EMBEDDED_GUIDE, dirs_exist_ok=True, ignore=shutil.ignore_patterns("README.md"))

@@ -111,14 +111,12 @@ def show_plan(recipe: "RlRecipe", *, json_output: bool) -> None:
 
 
 def train(recipe: "RlRecipe", out: Path, *, json_output: bool) -> None:
-    """Run it; trainers print, so stdout is kept for the result."""
-    from contextlib import redirect_stdout
-    from sys import stderr
-
+    """Run it and say where the adapter is."""
+    from sg_agent.cli.quiet import quiet
     from sg_agent.models import local_path
     from sg_agent.training.rl import rl
 
-    with redirect_stdout(stderr):
+    with quiet():
         made = rl(recipe, out)
     spec = f"local:{local_path(recipe.base)}@{made}"
     typer.echo(json.dumps({"made": str(made), "run_dir": str(out), "spec": spec}) if json_output else f"guide: {spec}")

@@ -1,1 +1,1 @@
-"""Training a guide: teach (rows to learn from), distill, rl, and what proves that what was saved is what was trained."""
+"""Training a guide: teach (rows to learn from), distill, rl; and the proof that what was saved is what was trained."""

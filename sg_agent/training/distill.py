@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models import BaseChatModel
 
 from sg_agent.errors import ConfigError, MissingExtra, ModelError
+from sg_agent.files import check_writable
 from sg_agent.graphs.state import Settings
 from sg_agent.models import check_spec, load_model, local_path, parse_spec
 from sg_agent.rows import Row
@@ -62,6 +63,7 @@ def distill(recipe: DistillRecipe, out: Path, *, callbacks: "Sequence[TrainerCal
     another recipe, base, prompt or data, RunError for a loss that is no number, a disk that is full, or when what was
     saved does not behave like what was trained.
     """
+    check_writable(out, "--out")
     check_watch(recipe.report_to)
     check_distill(recipe)
     rows = load_rows_of(recipe)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sg_agent.errors import BudgetSpent, ConfigError, Interrupted, MissingExtra, ModelError
 from sg_agent.evals.budget import Budget, check_priced
+from sg_agent.files import check_writable
 from sg_agent.ledger import in_process
 from sg_agent.models import check_spec, load_model, local_path, parse_spec
 from sg_agent.passport import weights_sha256
@@ -53,6 +54,7 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
     (the adapter is saved), Interrupted, RunError when the solver fails too often, or when the adapter that was saved
     does not behave as the one that was trained.
     """
+    check_writable(out, "--out")
     check_watch(recipe.report_to)
     check(recipe)
     asked = load_all(recipe)
