@@ -270,7 +270,16 @@ class InterruptAfter:
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.fixture
+def listens_to_ctrl_c() -> Iterator[None]:
+    """A suite started in the background is told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
+@pytest.mark.usefixtures("listens_to_ctrl_c")
 def test_an_interrupted_run_keeps_what_it_has_and_continues(tmp_path: Path) -> None:
     out, world = tmp_path / "run", World()
     wanted = EvalConfig(**{**config(world, out).__dict__, "concurrency": 1})
