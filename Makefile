@@ -48,6 +48,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/local_batching.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/eval_load.py
+	$(BIN)/python benchmarks/rl_step.py --concurrency 16
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

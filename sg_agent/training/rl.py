@@ -48,7 +48,7 @@ class Questions:
 
 
 def rl(recipe: RlRecipe, out: Path) -> Path:
-    """Train, or continue, in `out`; returns the adapter's directory.
+    """Train, or continue, in `out`; returns the adapter's directory. A finished run is not trained again.
 
     Raises a UserError for what can be told wrong before anything is loaded, BudgetSpent when the budget ended the run
     (the adapter is saved), Interrupted, RunError when the solver fails too often, or when the adapter that was saved
@@ -63,6 +63,8 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
     with processes.main_process_first():
         claim(out, passport)
         resume = last_checkpoint(out)
+        if resume == str(out / f"checkpoint-{recipe.steps}") and (out / "adapter").is_dir():
+            return out / "adapter"
     budget = None if recipe.max_cost is None else Budget(recipe.max_cost)
     solver = load_model(recipe.solver, max_retries=0)
     journal = out / (f"grades-{processes.process_index}.jsonl" if processes.process_index else GRADES)

@@ -18,7 +18,7 @@ from sg_agent.training.run_record import run_record
 
 WRITTEN_LAST = "trainer_state.json"
 LOCK = ".lock"
-MAY_CHANGE = frozenset({"packages"})
+MAY_CHANGE = frozenset({"packages", "max_cost", "report_to"})
 """What a run's continuation may have otherwise than its beginning."""
 
 

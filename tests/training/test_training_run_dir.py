@@ -77,9 +77,9 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     assert rank.returncode == 0
 
 
-def test_packages_may_change_between_beginning_and_continuation(tmp_path: Path) -> None:
-    claim(tmp_path / "run", {**PASSPORT, "packages": {"trl": "1"}})
-    claim(tmp_path / "run", {**PASSPORT, "packages": {"trl": "2"}})
+def test_packages_and_the_budget_may_change_between_beginning_and_continuation(tmp_path: Path) -> None:
+    claim(tmp_path / "run", {**PASSPORT, "packages": {"trl": "1"}, "recipe": {"max_cost": 1.0}})
+    claim(tmp_path / "run", {**PASSPORT, "packages": {"trl": "2"}, "recipe": {"max_cost": 2.0}})
 
 
 @pytest.mark.parametrize(
