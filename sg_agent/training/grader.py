@@ -19,15 +19,15 @@ from langchain_core.language_models import BaseChatModel
 
 from sg_agent import graphs
 from sg_agent.checks import check_guidance, clean_guidance, leaks
-from sg_agent.errors import BudgetSpent, RunError, UserError
+from sg_agent.errors import BudgetSpent, ConfigError, MissingExtra, ModelError, RunError
 from sg_agent.evals.arms import question_input
 from sg_agent.evals.budget import Budget
 from sg_agent.evals.metered import metered
 from sg_agent.evals.scoring import score
 from sg_agent.graphs.sampling import greedy
-from sg_agent.graphs.state import Attempt, GraphOutput, Settings
+from sg_agent.graphs.state import Attempt, Settings
 from sg_agent.journal import Journal
-from sg_agent.ledger import total_cost
+from sg_agent.ledger import in_process, total_cost
 from sg_agent.rows import Row
 
 RECENT = 200  # the error rate is that of the last so many grades
@@ -55,7 +55,9 @@ class Grade:
 class Asking:
     """How the solver is asked: `attempts` per guidance, `concurrency` grades at a time, deadlines in seconds.
 
-    `max_error_rate` is the share of failed grades, of the last 200, above which the run is aborted.
+    A call's deadline runs from when it is made, a grade's includes waiting for a server that is overloaded.
+
+    `max_error_rate` is the share of failures, of the last 200 grades and ratings, above which the run is aborted.
     """
 
     attempts: int = 1
@@ -64,7 +66,7 @@ class Asking:
     seed: int = 0
     concurrency: int = 64
     call_deadline_s: float = 60.0
-    grade_deadline_s: float = 180.0
+    grade_deadline_s: float = 600.0
     max_error_rate: float = 0.2
 
 
@@ -88,9 +90,11 @@ class Grader:
                 attempts=asking.attempts, temperature=asking.temperature, max_tokens=asking.max_tokens, seed=asking.seed
             )
         )
-        asked = metered(solver, most=asking.concurrency * asking.attempts, budget=budget)
-        self._guided = graphs.guided(asked, asked, timeout=asking.call_deadline_s).compile()
-        self._alone = graphs.cot(asked, timeout=asking.call_deadline_s).compile()
+        # A model in this process has its own queue; a call's deadline runs from when it is made.
+        deadline_s = None if in_process(solver) else asking.call_deadline_s
+        most = asking.concurrency * asking.attempts
+        asked = metered(solver, most=most, budget=budget, deadline_s=deadline_s)
+        self._guided, self._alone = graphs.guided(asked, asked).compile(), graphs.cot(asked).compile()
         self._journal = None if journal is None else Journal(journal)
         self._loop = asyncio.new_event_loop()
         self._places = asyncio.Semaphore(asking.concurrency)
@@ -151,8 +155,8 @@ class Grader:
         rate, most = self.error_rate, self.asking.max_error_rate
         if len(self._outcomes) >= LEAST_GRADES and rate > most:
             raise RunError(
-                f"{rate:.0%} of the last {len(self._outcomes)} grades failed (at most {most:.0%} may): the solver said "
-                f"{self._last_error!r}; what was graded is kept, the same command continues from the last checkpoint"
+                f"{rate:.0%} of the last {len(self._outcomes)} grades failed ({most:.0%} may): the last error was "
+                f"{self._last_error!r}; what was paid for is kept, the same command continues from the last checkpoint"
             )
 
     @property
@@ -168,26 +172,31 @@ class Grader:
     async def _grade(self, key: str, row: Row, text: str | None) -> Grade:
         async with self._places:
             try:
-                output = await asyncio.wait_for(self._answer(row, text), self.asking.grade_deadline_s)
-            except UserError:
+                grade = await asyncio.wait_for(self._asked(row, text), self.asking.grade_deadline_s)
+            except (ConfigError, ModelError, MissingExtra):
                 raise
             except BudgetSpent as error:
                 return Grade(None, error=str(error))
             except Exception as error:  # noqa: BLE001 - the boundary that turns a failed grade into an error record
-                self._outcomes.append(False)
-                self._last_error = f"{type(error).__name__}: {error}"[:300]
+                self.failed(error)
                 return Grade(None, error=self._last_error)
         self._outcomes.append(True)
-        grade = Grade(_mean_score(output["attempts"], row), cost_usd=total_cost(output["ledger"]))
         self._add_cost(grade.cost_usd)
         if self._journal is not None:
             self._journal.append({"key": key, **asdict(grade)})
         return grade
 
-    async def _answer(self, row: Row, text: str | None) -> GraphOutput:
+    def failed(self, error: Exception | str) -> None:
+        """Count a failure of the solver, or of the judge, among the recent outcomes."""
+        said = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        self._last_error = said[:300]
+        self._outcomes.append(False)
+
+    async def _asked(self, row: Row, text: str | None) -> Grade:
         graph = self._alone if text is None else self._guided
         output: Any = await graph.ainvoke(question_input(row, guidance=text), context=self._settings)
-        return output  # type: ignore[no-any-return]
+        mean = await asyncio.to_thread(_mean_score, output["attempts"], row)  # may take seconds
+        return Grade(mean, cost_usd=total_cost(output["ledger"]))
 
     def _remember(self, key: str, **grade: Any) -> None:
         """What an earlier start has paid for."""

@@ -13,8 +13,9 @@ from statistics import fmean
 from langchain_core.language_models import BaseChatModel
 
 from sg_agent.checks import clean_guidance
-from sg_agent.errors import UserError
+from sg_agent.errors import BudgetSpent, ConfigError, MissingExtra, ModelError
 from sg_agent.evals.metered import metered
+from sg_agent.ledger import in_process
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row
 from sg_agent.training.grader import Grader
@@ -39,8 +40,8 @@ class Judge:
 
     def __init__(self, model: BaseChatModel, grader: Grader) -> None:
         self.grader = grader
-        self.model = metered(model, most=grader.asking.concurrency, budget=grader.budget)
-        self.failed = 0
+        deadline_s = None if in_process(model) else grader.asking.call_deadline_s
+        self.model = metered(model, most=grader.asking.concurrency, budget=grader.budget, deadline_s=deadline_s)
         self._ratings: dict[tuple[str, str], Future[float | None]] = {}
 
     def rate(self, rows: list[Row], guidance: list[str]) -> list[float | None]:
@@ -58,14 +59,17 @@ class Judge:
     async def _ask(self, row: Row, text: str) -> float | None:
         messages = load_prompt("judge", row.task).render(row, guidance=text)
         try:
-            reply = await asyncio.wait_for(self.model.ainvoke(messages), self.grader.asking.call_deadline_s)
-        except UserError:
+            reply = await asyncio.wait_for(self.model.ainvoke(messages), self.grader.asking.grade_deadline_s)
+        except (ConfigError, ModelError, MissingExtra):
             raise
-        except Exception:  # noqa: BLE001 - the boundary that turns a failed rating into an unknown one
-            self.failed += 1
+        except BudgetSpent:
+            return None
+        except Exception as error:  # noqa: BLE001 - the boundary that turns a failed rating into an unknown one
+            self.grader.failed(error)
             return None
         rating = read_rating(reply.text)
-        self.failed += rating is None
+        if rating is None:
+            self.grader.failed(f"the judge gave no rating of all aspects: {reply.text[:100]!r}")
         return rating
 
 

@@ -53,7 +53,10 @@ class Judged:
 
 
 class Rewards:
-    """The reward functions of one run. `rows` by id; `weights` of the parts in use; `most_tokens` of a completion."""
+    """The reward functions of one run: `rows` by id, `weights` of the parts in use.
+
+    A completion has `most_tokens` at most; one that ends in none of `ends` was cut.
+    """
 
     def __init__(
         self,
@@ -62,11 +65,12 @@ class Rewards:
         weights: Mapping[Part, float],
         *,
         most_tokens: int,
+        ends: frozenset[int],
         judge: Judge | None = None,
         samples: SampleLog | None = None,
     ) -> None:
         check_weights(weights)
-        self.rows, self.grader, self.judge, self.most_tokens = rows, grader, judge, most_tokens
+        self.rows, self.grader, self.judge, self.most_tokens, self.ends = rows, grader, judge, most_tokens, ends
         self.weights = {part: weight for part, weight in weights.items() if weight}
         self.samples = samples
         self._last: tuple[object, list[Judged | None]] | None = None
@@ -138,19 +142,27 @@ class Rewards:
     ) -> list[Judged | None]:
         rows = [self.rows[row_id] for row_id in row_ids]
         texts = [completion[0]["content"] for completion in completions]
-        cut = [len(ids) >= self.most_tokens for ids in completion_ids]
+        cut = [not ids or ids[-1] not in self.ends for ids in completion_ids]
         begun = [self.grader.begin(*one) for one in zip(rows, texts, cut, strict=True)]
         alone: list[float | None] = [None] * len(rows)
         if "uplift" in self.weights:
             alone = [grade.score for grade in self.grader.grades(rows, [None] * len(rows))]
         grades = [future.result() for future in begun]
-        self.grader.check_errors()
         asked = self.judge if "rationale" in self.weights else None
-        aspects = asked.rate(rows, texts) if asked else [None] * len(rows)
+        aspects: list[float | None] = [None] * len(rows)
+        if asked:
+            shown = [i for i, grade in enumerate(grades) if not grade.problem]
+            rated = asked.rate([rows[i] for i in shown], [texts[i] for i in shown])
+            for i, rating in zip(shown, rated, strict=True):
+                aspects[i] = rating
+        self.grader.check_errors()
         found: list[Judged | None] = []
-        for row, text, ids, grade, base, rated in zip(rows, texts, completion_ids, grades, alone, aspects, strict=True):
-            unknown = grade.score is None or ("uplift" in self.weights and base is None) or (asked and rated is None)
-            one = Judged(clean_guidance(text), len(ids), grade, base, copied_share(text, row.question), rated)
+        for row, text, ids, grade, base, rating in zip(
+            rows, texts, completion_ids, grades, alone, aspects, strict=True
+        ):
+            unrated = asked is not None and rating is None and not grade.problem
+            unknown = grade.score is None or ("uplift" in self.weights and base is None) or unrated
+            one = Judged(clean_guidance(text), len(ids), grade, base, copied_share(text, row.question), rating)
             found.append(None if unknown else one)
         return found
 
@@ -180,8 +192,8 @@ def check_weights(weights: Mapping[Part, float]) -> None:
 
 def copied_share(guidance: str, question: str) -> float:
     """The share of guidance's runs of COPIED_WORDS words that stand in the question; 0 when it is shorter than one."""
-    runs = _runs(guidance)
-    return fmean(run in _runs(question) for run in runs) if runs else 0.0
+    runs, known = _runs(guidance), _runs(question)
+    return len(runs & known) / len(runs) if runs else 0.0
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:

@@ -6,6 +6,9 @@ TRL's trainers with PEFT do the work; ours are the rewards, the grades behind th
 answer while the guide still writes. The run ends with the same round trip as a distillation, of the best adapter seen.
 """
 
+import json
+import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,24 +16,25 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from sg_agent.errors import BudgetSpent, ConfigError, Interrupted, MissingExtra, ModelError
+from sg_agent.errors import BudgetSpent, ConfigError, DataError, Interrupted, MissingExtra, ModelError
 from sg_agent.evals.budget import Budget, check_priced
 from sg_agent.files import check_writable
 from sg_agent.ledger import in_process
 from sg_agent.models import check_spec, load_model, local_path, parse_spec
-from sg_agent.passport import weights_sha256
+from sg_agent.passport import check_base, weights_sha256
 from sg_agent.rows import Row, load_rows
 from sg_agent.training.adapter import restore, save_adapter
 from sg_agent.training.data import load_questions
+from sg_agent.training.distill import check_base_spec
 from sg_agent.training.grader import Asking, Grader
 from sg_agent.training.passport import make_passport
 from sg_agent.training.rewards import check_weights
-from sg_agent.training.rl_callbacks import BEST, best_of
+from sg_agent.training.rl_callbacks import BEST, SPEND, best_of
 from sg_agent.training.rl_recipe import RlRecipe
-from sg_agent.training.rl_trainer import make_trainer
+from sg_agent.training.rl_trainer import make_trainer, world_size
 from sg_agent.training.run_dir import adapter_of, claim, last_checkpoint, writing
 from sg_agent.training.watch import check_watch, watch
-from sg_agent.weights import find_adapter
+from sg_agent.weights import find_adapter, local_files
 from sg_agent.worlds import WORLDS, questions
 
 if TYPE_CHECKING:
@@ -63,22 +67,26 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
     with processes.main_process_first():
         claim(out, passport)
         resume = last_checkpoint(out)
-        if resume == str(out / f"checkpoint-{recipe.steps}") and (out / "adapter").is_dir():
+        if trained_whole(resume, recipe) and (out / "adapter").is_dir():
             return out / "adapter"
     budget = None if recipe.max_cost is None else Budget(recipe.max_cost)
     solver = load_model(recipe.solver, max_retries=0)
     journal = out / (f"grades-{processes.process_index}.jsonl" if processes.process_index else GRADES)
     with Grader(solver, asking(recipe), budget=budget, journal=journal) as grader:
         if budget is not None:
-            budget.spent_usd = grader.spent_usd or 0.0
+            budget.spent_usd = max(spent_before(out), grader.spent_usd or 0.0)
         trainer = make_trainer(recipe, asked.train, asked.validation, grader, out)
         cost = None if in_process(solver) else lambda: grader.spent_usd
         with _interruptible(out), writing(out), watch(trainer, out, cost=cost):
-            trainer.train(resume_from_checkpoint=resume)
+            if not trained_whole(resume, recipe):
+                shutil.rmtree(out / "adapter", ignore_errors=True)  # of a run that a budget ended
+                trainer.train(resume_from_checkpoint=resume)
         if processes.is_main_process:
             trained = cast("PeftModel", trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False))
-            if (out / BEST).is_dir():
+            if best_of(out):
                 restore(trained, out / BEST)
+            elif resume is not None and trained_whole(resume, recipe):
+                restore(trained, Path(resume))
             save_adapter(trained, passport, out, asked.validation or asked.train, evaluate=lambda _: best_of(out))
         processes.wait_for_everyone()
         if grader.exhausted:
@@ -87,6 +95,17 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
                 f"{recipe.steps}; the adapter so far is in {str(out / 'adapter')!r}"
             )
     return out / "adapter"
+
+
+def spent_before(out: Path) -> float:
+    """US dollars that earlier starts have spent, failed calls and the judge's included; up to the last whole step."""
+    path = out / SPEND
+    return float(json.loads(path.read_text(encoding="utf-8"))["spent_usd"]) if path.is_file() else 0.0
+
+
+def trained_whole(checkpoint: str | None, recipe: RlRecipe) -> bool:
+    """Whether all steps are made: what may be missing is the adapter."""
+    return checkpoint is not None and int(checkpoint.rpartition("-")[2]) >= recipe.steps
 
 
 def _processes() -> Any:
@@ -106,17 +125,21 @@ def _interruptible(out: Path) -> Iterator[None]:
 
 def check(recipe: RlRecipe) -> None:
     """Raise a UserError for models, rewards and packages that will not do. Loads nothing."""
-    local_path(recipe.base)
-    for spec in (recipe.base, recipe.solver, recipe.judge):
+    check_base_spec(recipe)
+    for spec in (recipe.solver, recipe.judge):
         if spec is not None:
             check_spec(spec)
     check_weights(recipe.rewards)
     if recipe.max_cost is not None:
         check_cost(recipe)
+        if world_size() > 1:
+            raise ConfigError(f"max_cost {recipe.max_cost!r} is kept by one process, and there are {world_size()}")
     if recipe.guide is not None:
         if not Path(recipe.guide).expanduser().is_dir():
             raise ModelError(f"guide {recipe.guide!r} is no directory: name an adapter, or the run that made it")
-        find_adapter(str(adapter_of(recipe.guide).absolute()))
+        found = find_adapter(str(adapter_of(recipe.guide).absolute()))
+        if found is not None:
+            check_base(local_files(local_path(recipe.base)), found)
     if recipe.judge is not None and not recipe.asks_judge:
         raise ConfigError(f"judge {recipe.judge!r} is asked for the reward 'rationale', which has no weight")
     try:
@@ -139,6 +162,9 @@ def guide_sha256(recipe: RlRecipe) -> str | None:
 def load_all(recipe: RlRecipe) -> Questions:
     """The questions of the run; those of validation are never trained on."""
     train = load_questions(recipe)
+    if len({row.id for row in train}) < len(train):
+        doubled = Counter(row.id for row in train).most_common(1)[0][0]
+        raise DataError(f"{', '.join(recipe.data)}: id {doubled!r} is there twice; give each question its own")
     if recipe.validation_data is not None:
         return Questions(train, load_rows(recipe.validation_data)[: recipe.validation])
     worlds = [name for name in recipe.data if name in WORLDS]

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from sg_agent.errors import ConfigError
 from sg_agent.local import LocalChatModel
 from sg_agent.models import load_model, local_path
 from sg_agent.rows import Row
@@ -36,7 +37,7 @@ def make_trainer(recipe: RlRecipe, train: list[Row], validation: list[Row], grad
     # Half of a batch at a time: the solver answers the first while the guide writes the second.
     waves = max(8, recipe.batch_size // 2)
     runtime = LocalChatModel(model=local_path(recipe.base), max_tokens=recipe.guide_max_tokens, max_batch=waves)
-    rewards = _rewards(recipe, train, grader, out)
+    rewards = _rewards(recipe, train, grader, runtime.weights.ends, out)
     given: dict[str, Any] = {
         "model": policy,
         "reward_funcs": rewards.functions,
@@ -47,19 +48,24 @@ def make_trainer(recipe: RlRecipe, train: list[Row], validation: list[Row], grad
     if recipe.algorithm == "grpo" and recipe.rollouts == "engine":
         given["rollout_func"] = _rollouts(recipe, train, grader, runtime)
     trainer: Any = GRPOTrainer(**given) if recipe.algorithm == "grpo" else RLOOTrainer(**given)
-    trainer.add_callback(StopAtBudget(grader))
+    trainer.add_callback(StopAtBudget(grader, out))
     if validation:
         guide = runtime.with_model(cast("PreTrainedModel", policy))
-        trainer.add_callback(Validation(guide, validation, grader, out, every=recipe.eval_steps, log=trainer.log))
+        trainer.add_callback(
+            Validation(
+                guide, validation, grader, out, every=recipe.eval_steps, log=trainer.log, keep_first=bool(recipe.guide)
+            )
+        )
     return trainer
 
 
-def _rewards(recipe: RlRecipe, train: list[Row], grader: Grader, out: Path) -> Rewards:
+def _rewards(recipe: RlRecipe, train: list[Row], grader: Grader, ends: frozenset[int], out: Path) -> Rewards:
     return Rewards(
         {row.id: row for row in train},
         grader,
         recipe.rewards,
         most_tokens=recipe.guide_max_tokens,
+        ends=ends,
         judge=Judge(load_model(recipe.judge, max_retries=0), grader) if recipe.judge else None,
         samples=SampleLog(out),
     )
@@ -88,6 +94,10 @@ def _settings(recipe: RlRecipe, rewards: Rewards, out: Path) -> Any:
 
     share = recipe.batch_size // world_size()
     micro = min(recipe.micro_batch or share, share)
+    if share * world_size() != recipe.batch_size or share % micro:
+        raise ConfigError(
+            f"batch_size {recipe.batch_size} cannot be shared by {world_size()} processes, {micro} at a time"
+        )
     config: Any = GRPOConfig if recipe.algorithm == "grpo" else RLOOConfig
     return config(
         output_dir=str(out),
@@ -125,7 +135,9 @@ def _rollouts(recipe: RlRecipe, train: list[Row], grader: Grader, runtime: Local
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # rollout_func is an experimental part of TRL's interface
     rows = {as_prompt(row)[-1]["content"]: row for row in train}
 
-    def begin(question: str, guidance: str) -> None:
-        grader.begin(rows[question], guidance)
+    def begin(question: str, guidance: str, truncated: bool) -> None:
+        grader.begin(rows[question], guidance, truncated)
+        if recipe.rewards.get("uplift"):
+            grader.begin(rows[question], None)
 
     return Rollouts(runtime, seed=recipe.seed, temperature=recipe.temperature, on_text=begin)

@@ -17,13 +17,13 @@ from sg_agent.local import LocalChatModel
 if TYPE_CHECKING:
     from sg_agent.batching import Reply
 
-OnText = Callable[[str, str], None]
+OnText = Callable[[str, str, bool], None]
 
 
 class Rollouts:
     """TRL's `rollout_func`. `policy` is the runtime's model over the trainer's weights, made at the first call.
 
-    `on_text(user message, completion)` is told of every completion as soon as it is whole.
+    `on_text(user message, completion, truncated)` is told of every completion as soon as it has ended.
     """
 
     def __init__(self, loaded: LocalChatModel, *, seed: int, temperature: float, on_text: OnText) -> None:
@@ -60,7 +60,7 @@ class Rollouts:
 
         def tell(done: "Future[Reply]") -> None:
             if not done.cancelled() and done.exception() is None:
-                self.on_text(question, done.result().text)
+                self.on_text(question, done.result().text, done.result().finish == "length")
 
         future.add_done_callback(tell)
         return ids, future

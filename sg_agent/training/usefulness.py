@@ -18,7 +18,7 @@ from sg_agent.rows import Row
 
 @dataclass(frozen=True)
 class Usefulness:
-    """`accuracy` is the fraction right of the `n` questions that got an answer; None when none did."""
+    """`accuracy` is the fraction right of the `n` questions that got an answer; None unless most did."""
 
     accuracy: float | None
     n: int
@@ -35,7 +35,7 @@ def usefulness(
     settings: Settings | None = None,
     concurrency: int = 64,
 ) -> float | None:
-    """The fraction of `rows` answered right, errors left out; None when all failed."""
+    """The fraction of `rows` answered right, errors left out; None unless most were answered."""
     return measure_usefulness(guide, solver, rows, settings=settings, concurrency=concurrency).accuracy
 
 
@@ -61,7 +61,9 @@ def measure_usefulness(
     ]
     scored = [result for result in results if result["correct"] is not None]
     return Usefulness(
-        accuracy=sum(bool(result["correct"]) for result in scored) / len(scored) if scored else None,
+        accuracy=sum(bool(result["correct"]) for result in scored) / len(scored)
+        if 2 * len(scored) > len(rows)
+        else None,
         n=len(scored),
         errors=len(results) - len(scored),
         guided=sum(result["route"] == "guided" for result in scored),

@@ -15,6 +15,7 @@ ROW = Row(id="1", question="There are 3 boxes of 4 pens. How many pens are there
 PLAN = "1. Start with the pens of a box.\n2. Multiply by the boxes."
 OTHER = "1. Start with the boxes.\n2. Add the pens."
 LEAK = "1. Multiply them.\n2. The answer is 12."
+ENDS = frozenset({1})
 ALL: dict[Part, float] = {"task": 1.0, "uplift": 1.0, "rationale": 1.0, "brevity": 1.0}
 
 
@@ -39,7 +40,7 @@ def rewarded(rewards: Rewards, texts: list[str], *, tokens: int = 10) -> dict[st
 
 def test_every_part_is_a_reward_of_its_own_by_its_name() -> None:
     with Grader(solver(), Asking()) as grader:
-        found = rewarded(Rewards({"1": ROW}, grader, ALL, most_tokens=40), [PLAN, OTHER, LEAK])
+        found = rewarded(Rewards({"1": ROW}, grader, ALL, most_tokens=40, ends=ENDS), [PLAN, OTHER, LEAK])
     assert found == {
         "task": [1.0, 0.0, 0.0],
         "uplift": [1.0, 0.0, 0.0],
@@ -50,21 +51,21 @@ def test_every_part_is_a_reward_of_its_own_by_its_name() -> None:
 
 def test_a_leak_counts_as_a_break_where_the_solver_alone_was_right() -> None:
     with Grader(solver(alone="Answer: 12"), Asking()) as grader:
-        found = rewarded(Rewards({"1": ROW}, grader, {"uplift": 1.0}, most_tokens=40), [PLAN, OTHER, LEAK])
+        found = rewarded(Rewards({"1": ROW}, grader, {"uplift": 1.0}, most_tokens=40, ends=ENDS), [PLAN, OTHER, LEAK])
     assert found == {"uplift": [0.0, -1.0, -1.0]}
 
 
 def test_the_solver_alone_is_asked_once_for_a_question() -> None:
     model = solver()
     with Grader(model, Asking()) as grader:
-        rewarded(Rewards({"1": ROW}, grader, ALL, most_tokens=40), [PLAN] * 4)
+        rewarded(Rewards({"1": ROW}, grader, ALL, most_tokens=40, ends=ENDS), [PLAN] * 4)
     assert len(model.calls) == 2
 
 
 def test_an_outage_leaves_a_completion_out_of_every_reward() -> None:
     model = ScriptedModel(replies=lambda messages: ValueError("down") if OTHER in messages[-1].text else "Answer: 12")
     with Grader(model, Asking(max_error_rate=1.0)) as grader:
-        found = rewarded(Rewards({"1": ROW}, grader, ALL, most_tokens=40), [PLAN, OTHER])
+        found = rewarded(Rewards({"1": ROW}, grader, ALL, most_tokens=40, ends=ENDS), [PLAN, OTHER])
     assert {name: values[1] for name, values in found.items()} == dict.fromkeys(ALL)
     assert found["task"][0] == 1.0
 
@@ -73,7 +74,9 @@ def test_a_judge_enters_the_rationale_reward_and_its_failure_is_unknown() -> Non
     said = iter(['{"' + '": 5, "'.join(ASPECTS) + '": 3}', "no rating"])
     judge_model = ScriptedModel(replies=lambda _: next(said))
     with Grader(solver(), Asking()) as grader:
-        rewards = Rewards({"1": ROW}, grader, {"rationale": 1.0}, most_tokens=40, judge=Judge(judge_model, grader))
+        rewards = Rewards(
+            {"1": ROW}, grader, {"rationale": 1.0}, most_tokens=40, ends=ENDS, judge=Judge(judge_model, grader)
+        )
         first, second = rewarded(rewards, [PLAN]), rewarded(rewards, [OTHER])
     assert first["rationale"] == [pytest.approx((1 + (7 + 0.5) / 8) / 2)]
     assert second["rationale"] == [None]
