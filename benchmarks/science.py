@@ -84,6 +84,8 @@ def run_cell(cell: Cell) -> list[dict[str, Any]]:
     import torch
 
     torch.set_num_threads(1)
+    for needed in cell.needs:  # there already, unless runs/ was cleared since
+        tune(needed)
     start = time.perf_counter()
     match cell.kind:
         case "guide" | "cot":

@@ -94,7 +94,7 @@ def wide_window(base: Path) -> Path:
 
 def test_a_loss_that_is_no_number_stops_it(tmp_path: Path, data: Path) -> None:
     recipe = recipe_for(tiny_model(tmp_path / "base"), data, learning_rate=1e30, epochs=4, save_every=1)
-    with pytest.raises(RunError, match=r"(loss|grad_norm) is (nan|inf) at step \d+: the run stops; .*checkpoint"):
+    with pytest.raises(RunError, match=r"step \d+: .* no finite number.*; the last good checkpoint is .*checkpoint"):
         distill(recipe, tmp_path / "run")
     assert not (tmp_path / "run" / "adapter").exists()
 
