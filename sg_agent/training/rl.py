@@ -25,7 +25,7 @@ from sg_agent.passport import check_base, weights_sha256
 from sg_agent.rows import Row, load_rows
 from sg_agent.training.adapter import restore, save_adapter
 from sg_agent.training.data import load_questions
-from sg_agent.training.distill import check_base_spec
+from sg_agent.training.distill import check_base_spec, require_room
 from sg_agent.training.grader import Asking, Grader
 from sg_agent.training.passport import make_passport
 from sg_agent.training.rewards import check_weights
@@ -62,6 +62,7 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
     check_watch(recipe.report_to)
     check(recipe)
     asked = load_all(recipe)
+    require_room(recipe.as_distillation(), asked.train)
     passport = {**make_passport(recipe, asked.train), "guide_sha256": guide_sha256(recipe)}
     processes = _processes()
     with processes.main_process_first():
@@ -166,7 +167,12 @@ def load_all(recipe: RlRecipe) -> Questions:
         doubled = Counter(row.id for row in train).most_common(1)[0][0]
         raise DataError(f"{', '.join(recipe.data)}: id {doubled!r} is there twice; give each question its own")
     if recipe.validation_data is not None:
-        return Questions(train, load_rows(recipe.validation_data)[: recipe.validation])
+        validation = load_rows(recipe.validation_data)[: recipe.validation]
+        if shared := {row.question for row in train} & {row.question for row in validation}:
+            raise DataError(
+                f"{recipe.validation_data}: {len(shared)} questions are trained on, such as {min(shared)!r:.80}"
+            )
+        return Questions(train, validation)
     worlds = [name for name in recipe.data if name in WORLDS]
     each = recipe.validation // max(1, len(worlds))
     return Questions(

@@ -10,7 +10,6 @@ from sg_agent.ledger import price, usage_of
 from sg_agent.models import load_model, local_path, parse_spec
 from sg_agent.training.dry_run import count_tokens, fit, seconds
 from sg_agent.training.memory import GIB, available
-from sg_agent.training.recipe import DistillRecipe
 from sg_agent.training.rl import check, load_all
 from sg_agent.training.rl_recipe import RlRecipe
 from sg_agent.weights import described_files
@@ -24,7 +23,7 @@ def plan_rl(recipe: RlRecipe) -> dict[str, Any]:
 
     check(recipe)
     asked = load_all(recipe)
-    alike = as_distillation(recipe)
+    alike = recipe.as_distillation()
     path = described_files(local_path(recipe.base))
     prompts, _ = count_tokens(alike, path, asked.train)
     size, memory = fit(alike, path, longest=max(prompts) + recipe.guide_max_tokens)
@@ -47,22 +46,6 @@ def plan_rl(recipe: RlRecipe) -> dict[str, Any]:
         "device_bytes": there,
         "seconds": round(seconds(alike, size, trained, gpu=torch.cuda.is_available(), threads=torch.get_num_threads())),
     }
-
-
-def as_distillation(recipe: RlRecipe) -> DistillRecipe:
-    """The distillation that updates as much at a time."""
-    return DistillRecipe(
-        base=recipe.base,
-        data=recipe.data,
-        lora_rank=recipe.lora_rank,
-        lora_alpha=recipe.lora_alpha,
-        learning_rate=recipe.learning_rate,
-        batch_size=recipe.batch_size,
-        accumulation=recipe.batch_size // (recipe.micro_batch or recipe.batch_size),
-        attention=recipe.attention,
-        threads=recipe.threads,
-        epochs=1,
-    )
 
 
 def most_cost(recipe: RlRecipe, calls: int, prompt_tokens: int) -> float | None:

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from sg_agent.training.recipe import BaseRecipe
+from sg_agent.training.recipe import BaseRecipe, DistillRecipe
 from sg_agent.training.rewards import Part
 
 
@@ -60,3 +60,18 @@ class RlRecipe(BaseRecipe):
     def asks_judge(self) -> bool:
         """Whether the judge's rating enters a reward."""
         return self.judge is not None and bool(self.rewards.get("rationale"))
+
+    def as_distillation(self) -> DistillRecipe:
+        """The distillation that updates as much at a time: it needs the same memory."""
+        return DistillRecipe(
+            base=self.base,
+            data=self.data,
+            lora_rank=self.lora_rank,
+            lora_alpha=self.lora_alpha,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            accumulation=self.batch_size // (self.micro_batch or self.batch_size),
+            attention=self.attention,
+            threads=self.threads,
+            epochs=1,
+        )

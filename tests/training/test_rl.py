@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sg_agent.errors import ConfigError, ModelError
+from sg_agent.errors import ConfigError, DataError, ModelError
 from sg_agent.models import EMBEDDED_GUIDE
 from sg_agent.training.recipe import make_recipe
 from sg_agent.training.rl import rl
@@ -130,3 +130,15 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     for name in ("loss", "reward", "reward_std", "grad_norm", "completions/mean_length"):
         alone, shared = ([line.get(name) for line in lines] for lines in (one, two))
         assert shared == pytest.approx(alone, rel=1e-3, abs=1e-5), name
+
+
+def test_doubled_ids_and_validation_questions_that_are_trained_on_are_refused(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id": "1", "question": "How many?", "answer": "2", "task": "math"}\n')
+    again = tmp_path / "again.jsonl"
+    again.write_text('{"id": "1", "question": "How few?", "answer": "2", "task": "math"}\n')
+    with pytest.raises(DataError, match="id '1' is there twice"):
+        rl(recipe(data=[str(rows), str(again)]), tmp_path / "run")
+    with pytest.raises(DataError, match=r"rows\.jsonl: 1 questions are trained on, such as 'How many\?'"):
+        rl(recipe(data=[str(rows)], validation_data=str(rows)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
