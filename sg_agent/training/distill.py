@@ -70,7 +70,7 @@ def distill(recipe: DistillRecipe, out: Path, *, callbacks: "Sequence[TrainerCal
     validation = load_validation(recipe) if recipe.eval_every else []
     passport = make_passport(recipe, rows)
     require_room(recipe, rows)
-    processes = _begin(recipe)
+    processes = begin_processes(recipe)
     with processes.main_process_first():
         claim(out, passport)
         place = out / ("model" if recipe.method == "full" else "adapter")
@@ -104,7 +104,7 @@ def require_room(recipe: DistillRecipe, rows: Sequence[Row]) -> None:
     fit(recipe, path, longest=max(map(sum, zip(prompts, replies, strict=True))))
 
 
-def _begin(recipe: BaseRecipe) -> Any:
+def begin_processes(recipe: BaseRecipe) -> Any:
     """torch and its processes, set as the recipe says."""
     import torch
     from accelerate import PartialState

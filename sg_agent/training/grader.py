@@ -66,7 +66,7 @@ class Asking:
     seed: int = 0
     concurrency: int = 64
     call_deadline_s: float = 60.0
-    grade_deadline_s: float = 600.0
+    grade_deadline_s: float = 180.0
     max_error_rate: float = 0.2
 
 
@@ -79,7 +79,6 @@ class Grader:
         self.solver = solver
         self.asking = asking
         self.budget = budget
-        self.fresh = 0  # grades that had to be asked for, this time
         self.spent_usd: float | None = 0.0
         self._grades: dict[str, Future[Grade]] = {}
         self._outcomes: deque[bool] = deque(maxlen=RECENT)
@@ -133,7 +132,6 @@ class Grader:
             if future is None or (future.done() and future.exception() is None and future.result().score is None):
                 future = asyncio.run_coroutine_threadsafe(self._grade(key, row, text), self._loop)
                 self._grades[key] = future
-                self.fresh += 1
         return future
 
     def grades(self, rows: list[Row], guidance: list[str | None]) -> list[Grade]:
@@ -155,7 +153,7 @@ class Grader:
         rate, most = self.error_rate, self.asking.max_error_rate
         if len(self._outcomes) >= LEAST_GRADES and rate > most:
             raise RunError(
-                f"{rate:.0%} of the last {len(self._outcomes)} grades failed ({most:.0%} may): the last error was "
+                f"{rate:.0%} of the last {len(self._outcomes)} grades failed (at most {most:.0%} may), the last one by "
                 f"{self._last_error!r}; what was paid for is kept, the same command continues from the last checkpoint"
             )
 

@@ -9,12 +9,12 @@ answer while the guide still writes. The run ends with the same round trip as a 
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from sg_agent.errors import BudgetSpent, ConfigError, DataError, Interrupted, MissingExtra, ModelError
 from sg_agent.evals.budget import Budget, check_priced
@@ -25,7 +25,7 @@ from sg_agent.passport import check_base, weights_sha256
 from sg_agent.rows import Row, load_rows
 from sg_agent.training.adapter import restore, save_adapter
 from sg_agent.training.data import load_questions
-from sg_agent.training.distill import check_base_spec, require_room
+from sg_agent.training.distill import begin_processes, check_base_spec, require_room
 from sg_agent.training.grader import Asking, Grader
 from sg_agent.training.passport import make_passport
 from sg_agent.training.rewards import check_weights
@@ -64,7 +64,7 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
     asked = load_all(recipe)
     require_room(recipe.as_distillation(), asked.train)
     passport = {**make_passport(recipe, asked.train), "guide_sha256": guide_sha256(recipe)}
-    processes = _processes()
+    processes = begin_processes(recipe)
     with processes.main_process_first():
         claim(out, passport)
         resume = last_checkpoint(out)
@@ -77,8 +77,7 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
         if budget is not None:
             budget.spent_usd = max(spent_before(out), grader.spent_usd or 0.0)
         trainer = make_trainer(recipe, asked.train, asked.validation, grader, out)
-        cost = None if in_process(solver) else lambda: grader.spent_usd
-        with _interruptible(out), writing(out), watch(trainer, out, cost=cost):
+        with _interruptible(out), writing(out), watch(trainer, out, cost=_cost(grader)):
             if not trained_whole(resume, recipe):
                 shutil.rmtree(out / "adapter", ignore_errors=True)  # of a run that a budget ended
                 trainer.train(resume_from_checkpoint=resume)
@@ -109,11 +108,11 @@ def trained_whole(checkpoint: str | None, recipe: RlRecipe) -> bool:
     return checkpoint is not None and int(checkpoint.rpartition("-")[2]) >= recipe.steps
 
 
-def _processes() -> Any:
-    import torch
-    from accelerate import PartialState
-
-    return PartialState(cpu=not torch.cuda.is_available())
+def _cost(grader: Grader) -> Callable[[], float | None] | None:
+    """What is shown as spent: all of a budget, the judge's calls and failed ones too; else what the grades cost."""
+    if budget := grader.budget:
+        return lambda: budget.spent_usd
+    return None if in_process(grader.solver) else lambda: grader.spent_usd
 
 
 @contextmanager

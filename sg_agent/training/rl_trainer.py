@@ -26,13 +26,10 @@ if TYPE_CHECKING:
 
 def make_trainer(recipe: RlRecipe, train: list[Row], validation: list[Row], grader: Grader, out: Path) -> Any:
     """GRPOTrainer or RLOOTrainer, ready to train on `train`; `validation` may be empty."""
-    import torch
     from datasets import Dataset
     from trl.trainer.grpo_trainer import GRPOTrainer
     from trl.trainer.rloo_trainer import RLOOTrainer
 
-    if recipe.threads is not None:
-        torch.set_num_threads(recipe.threads)
     policy, tokenizer = _policy(recipe)
     # Half of a batch at a time: the solver answers the first while the guide writes the second.
     waves = max(8, recipe.batch_size // 2)

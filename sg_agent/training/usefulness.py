@@ -6,6 +6,7 @@ wrong answer: it is left out and counted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from langchain_core.language_models import BaseChatModel
 
@@ -27,18 +28,6 @@ class Usefulness:
     first_error: str | None = None
 
 
-def usefulness(
-    guide: BaseChatModel,
-    solver: BaseChatModel,
-    rows: Sequence[Row],
-    *,
-    settings: Settings | None = None,
-    concurrency: int = 64,
-) -> float | None:
-    """The fraction of `rows` answered right, errors left out; None unless most were answered."""
-    return measure_usefulness(guide, solver, rows, settings=settings, concurrency=concurrency).accuracy
-
-
 def measure_usefulness(
     guide: BaseChatModel,
     solver: BaseChatModel,
@@ -47,7 +36,7 @@ def measure_usefulness(
     settings: Settings | None = None,
     concurrency: int = 64,
 ) -> Usefulness:
-    """`usefulness` with its counts: `guided` is how many answers were given with guidance that passed the check."""
+    """Ask all of `rows`; errors are left out of the accuracy, `guided` counts answers whose guidance passed the check."""
     graph = guided(guide, solver).compile()
     outputs = graph.batch(
         [question_input(row) for row in rows],
@@ -60,10 +49,9 @@ def measure_usefulness(
         for row, output in zip(rows, outputs, strict=True)
     ]
     scored = [result for result in results if result["correct"] is not None]
+    most_answered = 2 * len(scored) > len(rows)
     return Usefulness(
-        accuracy=sum(bool(result["correct"]) for result in scored) / len(scored)
-        if 2 * len(scored) > len(rows)
-        else None,
+        accuracy=fmean(bool(result["correct"]) for result in scored) if most_answered else None,
         n=len(scored),
         errors=len(results) - len(scored),
         guided=sum(result["route"] == "guided" for result in scored),
