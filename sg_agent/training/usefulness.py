@@ -36,7 +36,7 @@ def measure_usefulness(
     settings: Settings | None = None,
     concurrency: int = 64,
 ) -> Usefulness:
-    """Ask all of `rows`; errors are left out of the accuracy, `guided` counts answers whose guidance passed the check."""
+    """Ask all of `rows`: errors are left out, `guided` counts answers whose guidance passed the check."""
     graph = guided(guide, solver).compile()
     outputs = graph.batch(
         [question_input(row) for row in rows],
