@@ -112,7 +112,7 @@ def calibrate(
 
     goal = Goal(max_cost, min_accuracy, max_breaks)
     goal.check()
-    gate, costs = load_gate(file), _costs(cost or [])
+    costs, gate = _costs(cost or []), load_gate(file)
     examples = read_examples(runs, escalate or (), direct=direct_arm, guided=guided_arm, escalate=escalate_arm)
     gate, report = calibrated(gate, _known_to_guide(examples) if guide_signals else examples, goal, costs)
     if report["promise"]:

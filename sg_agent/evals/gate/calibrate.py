@@ -179,9 +179,7 @@ def _few_breaks(gate: Gate, examples: Sequence[Example], costs: Costs, most: flo
     return _promise("max_breaks", most, best, note, confidence, alone=best["shares"]["direct"] == 1)
 
 
-def _by_halves(
-    gate: Gate, examples: Sequence[Example], costs: Costs, goal: Literal["max_cost", "min_accuracy"], value: float
-) -> Promise:
+def _by_halves(gate: Gate, examples: Sequence[Example], costs: Costs, goal: str, value: float) -> Promise:
     first = [example for example in examples if int(example.hash[-1], 16) % 2]
     second = [example for example in examples if not int(example.hash[-1], 16) % 2]
     if not first or not second:

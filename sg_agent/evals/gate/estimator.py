@@ -28,6 +28,7 @@ FOLDS = 5
 BINS = 10
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1)  # scikit-learn's C: the smaller, the closer to always saying the mean
 EPSILON = 1e-6
+TOLERANCE = 1e-3  # of the fits that only choose
 
 Values = Mapping[str, float]
 
@@ -62,7 +63,7 @@ def fit_head(rows: Sequence[Values], right: Sequence[bool], *, seed: int = 0, ju
 def _fit(data: Table, labels: "Labels", seed: int) -> Head:
     """Choose by log loss on unseen questions, fit on all, calibrate on the unseen ones' log-odds."""
     widths = sorted({data.words, len(data.names)})
-    unseen = {(width, c): _unseen(data.matrix[:, :width], labels, c, seed) for width in widths for c in STRENGTHS}
+    unseen = {(width, c): odds for width in widths for c, odds in _unseen(data.matrix[:, :width], labels, seed).items()}
     width, c = min(unseen, key=lambda choice: log_loss(labels, _sigmoid(unseen[choice])))
     slope, offset = _platt(unseen[width, c], labels)
     mean, scale = _standard(data.matrix[:, :width])
@@ -78,13 +79,15 @@ def _fit(data: Table, labels: "Labels", seed: int) -> Head:
     )
 
 
-def _unseen(matrix: "Matrix", labels: "Labels", c: float, seed: int) -> "Matrix":
-    """Log-odds of every question by a model that was fitted without it."""
-    odds = np.zeros(len(labels))
+def _unseen(matrix: "Matrix", labels: "Labels", seed: int) -> "dict[float, Matrix]":
+    """Log-odds of every question by a model that was fitted without it, for each of STRENGTHS."""
+    odds = {c: np.zeros(len(labels)) for c in STRENGTHS}
     for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(matrix, labels):
         mean, scale = _standard(matrix[train])
-        model = LogisticRegression(C=c, max_iter=1000).fit(_scaled(matrix[train], mean, scale), labels[train])
-        odds[test] = model.decision_function(_scaled(matrix[test], mean, scale))
+        seen, other = _scaled(matrix[train], mean, scale), _scaled(matrix[test], mean, scale)
+        model = LogisticRegression(max_iter=1000, tol=TOLERANCE, warm_start=True)
+        for c in STRENGTHS:  # from the last solution to the next
+            odds[c][test] = model.set_params(C=c).fit(seen, labels[train]).decision_function(other)
     return odds
 
 
