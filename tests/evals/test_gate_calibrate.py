@@ -14,7 +14,7 @@ from sg_agent.errors import ConfigError, DataError
 from sg_agent.evals.gate.calibrate import Goal, calibrate, lower_bound, unseen, upper_bound
 from sg_agent.evals.gate.examples import Examples, read_examples
 from sg_agent.evals.gate.fit import fit_gate
-from sg_agent.evals.gate.frontier import Point, apgr, points
+from sg_agent.evals.gate.frontier import Costs, Point, apgr, points
 from sg_agent.evals.gate.plot import frontier, reliability
 from sg_agent.gate import Gate
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_promised_stays_direct_and_says_what_it_needs(two: tuple[
 
 def test_a_budget_is_kept_on_questions_that_did_not_pick_it(three: tuple[Gate, Examples]) -> None:
     gate, examples = three
-    costs = {"direct": 0.001, "guided": 0.002, "escalate": 0.01}
+    costs: Costs = {"direct": 0.001, "guided": 0.002, "escalate": 0.01}
     made, report = calibrate(gate, examples, Goal(max_cost=6), costs)
     promise = report["promise"]
     assert promise

@@ -143,13 +143,17 @@ def test_routes_weigh_by_their_extra_cost() -> None:
     assert weights({"direct": 1.0, "guided": None, "escalate": 2.0}) == {"direct": 0, "guided": 1, "escalate": 1}
 
 
-def test_noise_is_reported_as_nothing_learned() -> None:
-    dice = np.random.default_rng(0)
-    values = [{f"x{k}": float(x) for k, x in enumerate(dice.normal(size=5))} for _ in range(200)]
-    found = fit_head(values, list(dice.random(200) < 0.7)).quality
-    assert found
-    assert found.log_loss > found.base_log_loss - 0.01
-    assert 0.35 < found.auc < 0.65
+def test_nothing_is_learned_from_noise() -> None:
+    judged = []
+    for seed in range(8):  # one draw of noise may look like something
+        dice = np.random.default_rng(seed)
+        values = [{f"x{k}": float(x) for k, x in enumerate(dice.normal(size=5))} for _ in range(100)]
+        found = fit_head(values, list(dice.random(100) < 0.6)).quality
+        assert found
+        judged.append((found.auc, found.log_loss - found.base_log_loss))
+    auc, gained = np.mean(judged, axis=0)
+    assert auc < 0.55
+    assert gained > -0.005
 
 
 def test_a_head_in_python_gives_what_scikit_learn_gives() -> None:

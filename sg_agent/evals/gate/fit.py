@@ -10,6 +10,7 @@ from pathlib import Path
 from sg_agent.errors import ConfigError, DataError
 from sg_agent.evals.gate.estimator import fit_head
 from sg_agent.evals.gate.examples import Example, Examples
+from sg_agent.files import check_writable
 from sg_agent.gate import Gate, GateRoute, Passport
 from sg_agent.gate.gate import named_signals
 from sg_agent.gate.head import Head
@@ -135,6 +136,7 @@ def _passport(examples: Examples, seen: Sequence[Example]) -> Passport:
 
 
 def check_out(path: Path) -> None:
-    """Raise ConfigError for a file that is there already: a gate is never overwritten."""
+    """Raise ConfigError for a file that is there already, which a gate never overwrites, or that cannot be written."""
+    check_writable(path, "out")
     if path.exists():
         raise ConfigError(f"{str(path)!r} exists; name another --out")
