@@ -96,10 +96,9 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
 
 def _grader(recipe: RlRecipe, out: Path, processes: "PartialState") -> Grader:
     """The grader of this process, with its journal and its equal share of the budget."""
-    n, index = processes.num_processes, processes.process_index
-    share = None
+    index, share = processes.process_index, None
     if recipe.max_cost is not None:
-        share = Budget(recipe.max_cost / n, spent_usd=spent_before(out) / n)
+        share = Budget(recipe.max_cost / processes.num_processes, spent_usd=spent_before(out, processes))
     journal = out / (f"grades-{index}.jsonl" if index else "grades.jsonl")
     return Grader(load_model(recipe.solver, max_retries=0), asking(recipe), budget=share, journal=journal)
 
@@ -118,10 +117,16 @@ def _save(
     save_adapter(trained, passport, out, rows, evaluate=evaluate if asked.validation else None)
 
 
-def spent_before(out: Path) -> float:
-    """US dollars that earlier starts have spent, failed calls and the judge's included; up to the last whole step."""
-    path = out / SPEND
-    return float(json.loads(path.read_text(encoding="utf-8"))["spent_usd"]) if path.is_file() else 0.0
+def spent_before(out: Path, processes: "PartialState") -> float:
+    """US dollars that earlier starts of this process have spent, failed calls and the judge's included.
+
+    Up to the last whole step; where they were more or fewer processes, an equal share of what all have spent.
+    """
+    if not (out / SPEND).is_file():
+        return 0.0
+    shares: list[float] = json.loads((out / SPEND).read_text(encoding="utf-8"))["spent_usd"]
+    n = processes.num_processes
+    return shares[processes.process_index] if len(shares) == n else sum(shares) / n
 
 
 def trained_whole(checkpoint: str | None, recipe: RlRecipe) -> bool:

@@ -37,7 +37,7 @@ class StopAtBudget(TrainerCallback):
             return control
         shares = gather_object([(self.grader.budget.spent_usd, self.grader.exhausted)])
         if state.is_world_process_zero:
-            write_whole(self.out / SPEND, {"spent_usd": sum(spent for spent, _ in shares)})
+            write_whole(self.out / SPEND, {"spent_usd": [spent for spent, _ in shares]})
         if any(exhausted for _, exhausted in shares) and state.global_step < state.max_steps:
             self.stopped = control.should_save = control.should_training_stop = True
         return control

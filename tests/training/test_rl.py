@@ -96,7 +96,7 @@ def test_groups_that_two_processes_would_halve_and_sharded_weights_are_refused(
 
 
 def test_processes_share_the_budget_and_one_that_has_spent_its_share_ends_the_run(tmp_path: Path) -> None:
-    (tmp_path / "spend.json").write_text('{"spent_usd": 0.5}')
+    (tmp_path / "spend.json").write_text('{"spent_usd": [0.1, 0.25]}')
     second: Any = SimpleNamespace(num_processes=2, process_index=1)
     state = TrainerState(global_step=3, max_steps=4, is_world_process_zero=True)
     with _grader(recipe(max_cost=2.0), tmp_path, second) as grader:
@@ -107,13 +107,15 @@ def test_processes_share_the_budget_and_one_that_has_spent_its_share_ends_the_ru
         grader.budget.exhausted = True
         control = stop.on_step_end(None, state, TrainerControl())
     assert (stop.stopped, control.should_training_stop, control.should_save) == (True, True, True)
-    assert json.loads((tmp_path / "spend.json").read_text()) == {"spent_usd": 0.25}  # of this one process
+    assert json.loads((tmp_path / "spend.json").read_text()) == {"spent_usd": [0.25]}  # it is alone here
 
 
 def test_a_budget_that_is_spent_in_the_last_step_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "spend.json").write_text('{"spent_usd": [0.5, 0.25]}')
     alone: Any = SimpleNamespace(num_processes=1, process_index=0)
     with _grader(recipe(max_cost=2.0), tmp_path, alone) as grader:
         assert grader.budget is not None
+        assert grader.budget.spent_usd == 0.75
         grader.budget.exhausted = True
         stop = StopAtBudget(grader, tmp_path)
         stop.on_step_end(None, TrainerState(global_step=4, max_steps=4), TrainerControl())
