@@ -125,7 +125,7 @@ def spent_before(out: Path, processes: "PartialState") -> float:
     if not (out / SPEND).is_file():
         return 0.0
     shares: list[float] = json.loads((out / SPEND).read_text(encoding="utf-8"))["spent_usd"]
-    n = processes.num_processes
+    n: int = processes.num_processes
     return shares[processes.process_index] if len(shares) == n else sum(shares) / n
 
 

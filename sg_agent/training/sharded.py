@@ -90,7 +90,8 @@ def trained_model(trainer: "Trainer") -> Iterator[Any]:
         return
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
-    unset_hf_deepspeed_config()  # or transformers would shard what is loaded for the comparison too
+    # Or transformers would shard what is loaded for the comparison too.
+    unset_hf_deepspeed_config()  # type: ignore[no-untyped-call]
     prepared: Any = trainer.model_wrapped
     prepared.eval()
     weights = accelerator.get_state_dict(prepared)
@@ -113,8 +114,8 @@ def is_sharded(accelerator: Any) -> bool:
 def _computed_in(accelerator: Any, model: Any) -> "torch.dtype":
     import torch
 
-    mixed = {"bf16": torch.bfloat16, "fp16": torch.float16}
-    return mixed.get(accelerator.mixed_precision, model.dtype)
+    stored: torch.dtype = model.dtype
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision, stored)
 
 
 def _follow(prepared: Any, device: "torch.device") -> None:
