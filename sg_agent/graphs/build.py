@@ -101,8 +101,9 @@ def cached(
     def key(state: dict[str, Any]) -> bytes:
         seen = {**state.get("asked", {}), **state}  # the guide's input is the whole state, the solver's its own
         phase: Phase = seen.get("phase", "guide")
-        stamp = load_prompt(phase, seen["row"]["task"], (prompts or {}).get(phase)).stamp
-        names = ["guidance", "index", "settings"] if phase != "guide" else ["kind", "guide", "draft"]
+        form = seen["row"]["task"] if phase == "guide" else seen["form"]
+        stamp = load_prompt(phase, form, (prompts or {}).get(phase)).stamp
+        names = ["chat", "guidance", "index", "settings"] if phase != "guide" else ["kind", "guide", "draft"]
         decisive = {name: seen[name] for name in ("row", "examples", *names)}
         return json.dumps([owner, phase, stamp, decisive], sort_keys=True).encode()
 

@@ -4,7 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
@@ -15,6 +15,7 @@ from langgraph.types import Command, Overwrite, Send
 from sg_agent.answers import parse_answer, vote_key
 from sg_agent.checks import check_guidance, clean_guidance
 from sg_agent.errors import BudgetSpent, ConfigError, DataError, SolverError, UserError
+from sg_agent.graphs.chat import CHAT, Chat, reply, split, within
 from sg_agent.graphs.model_node import Answered, Call, ModelNode
 from sg_agent.graphs.sampling import solver_temperature
 from sg_agent.graphs.state import (
@@ -29,7 +30,7 @@ from sg_agent.graphs.state import (
 )
 from sg_agent.ledger import CallRecord, as_paid_by, failed_call
 from sg_agent.prompts import Phase, few_shot, load_prompt
-from sg_agent.rows import Row, parse_row
+from sg_agent.rows import Row, Task, parse_row
 
 DRAFTS = 2
 
@@ -47,6 +48,8 @@ def route(state: State, runtime: Runtime[Settings]) -> Update:
         "draft": None if given is None else Draft(text=given, truncated=False, number=0),
         "problem": None,
         "guidance": None,
+        "answer": None,
+        "chosen": None,
         "route": "direct",
         "reason": "the arm asks the solver directly",
         "attempts": Overwrite([]),
@@ -58,22 +61,38 @@ def route(state: State, runtime: Runtime[Settings]) -> Update:
 def _asked(state: State, settings: Settings) -> Asked:
     if settings.attempts < 1:
         raise ConfigError(f"attempts must be at least 1, not {settings.attempts}")
-    if not str(state.get("question") or "").strip():
-        raise DataError("the question is empty")
-    fields = {name: state.get(name) for name in ("task", "choices", "context")}
-    row = parse_row({"id": "asked", "answer": "unknown", "question": state["question"], **fields}, "question")
+    question, chat = _question(state)
+    fields = {name: value for name in ("task", "choices", "context") if (value := state.get(name))}
+    row = parse_row({"id": "asked", "answer": "unknown", "question": question, **fields}, "question")
     guide = {"temperature": settings.guide_temperature, "max_tokens": settings.guide_max_tokens}
-    solver = {"temperature": solver_temperature(settings), "max_tokens": settings.max_tokens, "seed": settings.seed}
+    solver = {
+        **settings.solver_options,
+        "temperature": solver_temperature(settings),
+        "max_tokens": settings.max_tokens,
+        "seed": settings.seed,
+    }
     examples = [parse_row(example, f"example {number}") for number, example in enumerate(settings.examples, 1)]
     return {
         "run": uuid.uuid4().hex,
         "row": row.model_dump(exclude_none=True),
+        "form": CHAT if chat and not fields else row.task,
+        "chat": chat,
         "examples": [example.model_dump(exclude_none=True) for example in examples],
         "kind": settings.kind or row.kind,
         "attempts": settings.attempts,
         "guide": {name: value for name, value in guide.items() if value is not None},
         "solver": {name: value for name, value in solver.items() if value is not None},
     }
+
+
+def _question(state: State) -> tuple[str, dict[str, Any] | None]:
+    """What is asked, and the conversation around it when it is asked in one."""
+    if state.get("question") is None and state.get("messages"):
+        question, chat = split(state["messages"])
+        return question, dict(chat)
+    if not str(state.get("question") or "").strip():
+        raise DataError("the question is empty")
+    return state["question"], None
 
 
 def guide_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[State]:
@@ -158,6 +177,8 @@ def attempts(state: State, phase: SolverPhase) -> list[Send]:
             SolveInput(
                 run=asked["run"],
                 row=asked["row"],
+                form=asked["form"],
+                chat=asked["chat"],
                 examples=asked["examples"],
                 guidance=state["guidance"] if phase in ("solver", "leak") else None,
                 phase=phase,
@@ -175,18 +196,32 @@ def solve_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[SolveInput]:
     def prepare(state: SolveInput) -> Call:
         row = Row.model_validate(state["row"])
         phase, examples = state["phase"], _examples(state["examples"])
-        prompt = load_prompt(phase, row.task, prompts.get(phase))
+        prompt = load_prompt(phase, state["form"], prompts.get(phase))
         messages = few_shot.render(prompt, phase, row, examples=examples, guidance=state["guidance"])
+        if chat := state["chat"]:
+            messages = within(cast("Chat", chat), messages)
         return Call(prompt, messages, dict(state["settings"]), state["run"], state["index"])
 
     def conclude(state: SolveInput, answered: Answered) -> Update:
         text = answered.reply.text
-        finish = finish_of(answered.reply)
-        answer = parse_answer(text, state["row"]["task"], state["row"].get("choices"), whole=finish == "stop")
-        attempt = Attempt(index=state["index"], text=text, answer=answer, finish=finish, error=None)
+        attempt = Attempt(
+            index=state["index"],
+            text=text,
+            tool_calls=answered.reply.tool_calls,
+            answer=_answer(state, text, finish_of(answered.reply)),
+            finish=finish_of(answered.reply),
+            error=None,
+        )
         return {"attempts": [attempt], "prompts": {state["phase"]: answered.call.prompt.stamp}}
 
     return ModelNode("solver", model, prepare, conclude)
+
+
+def _answer(state: SolveInput, text: str, finish: Finish) -> str | None:
+    """What was asked for in a form is read from it; in a conversation the reply is the answer."""
+    if state["form"] == CHAT:
+        return text.strip() or None
+    return parse_answer(text, state["row"]["task"], state["row"].get("choices"), whole=finish == "stop")
 
 
 def solve_failed(model: BaseChatModel) -> Callable[[SolveInput, NodeError], Command[str]]:
@@ -197,7 +232,7 @@ def solve_failed(model: BaseChatModel) -> Callable[[SolveInput, NodeError], Comm
             raise error.error
         record = failed_call("solver", model, error.error, attempt=state["index"])
         said = f"{type(error.error).__name__}: {error.error}"
-        attempt = Attempt(index=state["index"], text="", answer=None, finish="error", error=said)
+        attempt = Attempt(index=state["index"], text="", tool_calls=[], answer=None, finish="error", error=said)
         return Command(update={"attempts": [attempt], "ledger": [record]}, goto="vote")
 
     return handle
@@ -213,13 +248,22 @@ def vote(state: State) -> Update:
     tried = sorted(state["attempts"], key=lambda attempt: attempt["index"])
     if tried and all(attempt["error"] for attempt in tried):
         raise SolverError(f"the solver failed: {tried[-1]['error']}", ledger)
-    task = state["asked"]["row"]["task"]
-    answers = [attempt["answer"] for attempt in tried if attempt["answer"] is not None]
-    votes = Counter(vote_key(answer, task) for answer in answers)
+    chosen = _chosen([attempt for attempt in tried if not attempt["error"]], state["asked"]["row"]["task"])
     return {
-        "answer": max(answers, key=lambda answer: votes[vote_key(answer, task)], default=None),
+        "answer": chosen and chosen["answer"],
+        "chosen": chosen and chosen["index"],
+        "messages": [reply(chosen)] if chosen and state["asked"]["chat"] else [],
         "ledger": Overwrite(ledger),
     }
+
+
+def _chosen(tried: list[Attempt], task: Task) -> Attempt | None:
+    """The first attempt with the answer that most have; the first of all when none has any."""
+    keys = {a["index"]: vote_key(a["answer"], task) for a in tried if a["answer"] is not None}
+    votes = Counter(keys.values())
+    return max(
+        tried, key=lambda attempt: votes[keys[attempt["index"]]] if attempt["index"] in keys else 0, default=None
+    )
 
 
 def settle(state: State) -> Update:

@@ -1,11 +1,13 @@
 """What the graphs take, keep and give back. Plain data only, so that any checkpointer can store it."""
 
 import operator
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NotRequired
 
+from langchain_core.messages import AnyMessage, ToolCall
 from langgraph.channels import EphemeralValue
+from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from sg_agent.ledger import CallRecord
@@ -22,12 +24,18 @@ class PassageInput(TypedDict):
 
 
 class QuestionInput(TypedDict):
-    """Input of every graph. `given_guidance` is checked and used in place of the guide's (nothing is generated).
+    """Input of every graph: a `question`, or the `messages` of a conversation, whose last turn of the user's is it.
 
-    The channels are ephemeral: on a checkpointed thread no question inherits the passages of the one before.
+    A question is asked in the form that its task takes. A conversation that names no task, choices or context goes on
+    as it is, and the reply is added to it. `given_guidance` is checked and used in place of the guide's (nothing is
+    generated).
+
+    All channels but `messages` are ephemeral: on a checkpointed thread no question inherits the passages of the one
+    before.
     """
 
-    question: Annotated[str, EphemeralValue]
+    question: NotRequired[Annotated[str, EphemeralValue]]
+    messages: NotRequired[Annotated[list[AnyMessage], add_messages]]
     task: NotRequired[Annotated[Task, EphemeralValue]]
     choices: NotRequired[Annotated[list[str], EphemeralValue]]
     context: NotRequired[Annotated[list[PassageInput], EphemeralValue]]
@@ -35,13 +43,15 @@ class QuestionInput(TypedDict):
 
 
 class Attempt(TypedDict):
-    """One solver sample. `answer` is what was parsed from `text`, None when nothing could be.
+    """One solver sample. `answer` is what was parsed from `text`, None when nothing could be; `tool_calls` is what it
+    asks tools for.
 
     An attempt that failed has an `error`, no text and finish "error".
     """
 
     index: int
     text: str
+    tool_calls: list[ToolCall]
     answer: str | None
     finish: Finish
     error: str | None
@@ -51,11 +61,15 @@ class GraphOutput(TypedDict):
     """Output of every graph.
 
     `route` says how the question was answered and `reason` why; `guidance` is what the solver was shown, None when
-    nothing was; `answer` is the majority of the parsed attempts, None when none could be parsed; `prompts` maps each
-    phase to the id and hash of its template; `ledger` has a record for every model call.
+    nothing was; `answer` is the majority of the parsed attempts, None when none could be parsed, and `chosen` the index
+    of the attempt that gave it (without one, of the first that did not fail); `messages` is the conversation with that
+    attempt's reply, empty where a question was asked; `prompts` maps each phase to the id and hash of its template;
+    `ledger` has a record for every model call.
     """
 
     answer: str | None
+    chosen: int | None
+    messages: list[AnyMessage]
     attempts: list[Attempt]
     guidance: str | None
     route: Route
@@ -76,16 +90,19 @@ class GuideOutput(TypedDict):
 class Asked(TypedDict):
     """The question and the settings of one run, as `route` resolved them. `row`, `examples`: `Row`s as plain data.
 
-    `run` names the run, to tell a model call it made from one that a cache remembers.
+    `run` names the run, to tell a model call it made from one that a cache remembers. `form` is what the solver's
+    prompts are chosen by: the row's task, or "chat" for a conversation; `chat` is the conversation (see chat.py).
     """
 
     run: str
     row: dict[str, Any]
+    form: str
+    chat: dict[str, Any] | None
     examples: list[dict[str, Any]]
     kind: Kind
     attempts: int
-    guide: dict[str, float | int]
-    solver: dict[str, float | int]
+    guide: dict[str, Any]
+    solver: dict[str, Any]
 
 
 class Draft(TypedDict):
@@ -107,6 +124,7 @@ class State(QuestionInput):
     reason: NotRequired[str]
     attempts: Annotated[list[Attempt], operator.add]
     answer: NotRequired[str | None]
+    chosen: NotRequired[int | None]
     prompts: Annotated[dict[str, str], operator.or_]
     ledger: Annotated[list[CallRecord], operator.add]
 
@@ -116,11 +134,13 @@ class SolveInput(TypedDict):
 
     run: str
     row: dict[str, Any]
+    form: str
+    chat: dict[str, Any] | None
     examples: list[dict[str, Any]]
     guidance: str | None
     phase: SolverPhase
     index: int
-    settings: dict[str, float | int]
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -131,7 +151,8 @@ class Settings:
     `attempts` above 1 asks the solver that many times (majority vote), at temperature 0.7 unless one is given; with a
     `seed` attempt i is asked with seed + i. `temperature` and `max_tokens` are the solver's, `guide_temperature` and
     `guide_max_tokens` the guide's. `kind` overrides what the task takes. `examples` are canonical rows, as plain data,
-    that every model is shown before the question (`sg_agent.prompts.few_shot` says how).
+    that every model is shown before the question (`sg_agent.prompts.few_shot` says how). `solver_options` is what else
+    every call to the solver is given, such as `stop`, `tools` or `response_format`, in the solver's own terms.
     """
 
     attempts: int = 1
@@ -142,3 +163,4 @@ class Settings:
     guide_temperature: float | None = None
     guide_max_tokens: int = 512
     examples: Sequence[dict[str, Any]] = ()
+    solver_options: Mapping[str, Any] = field(default_factory=dict)
