@@ -26,6 +26,8 @@ from sg_agent.rows import Row, Task
 # The guide's tokens stay out of the agent's stream of messages; its checkpoints and step limit out of the agent's.
 _CONFIG = RunnableConfig(tags=[TAG_NOSTREAM], metadata={"lc_source": "guidance"}, recursion_limit=25)
 
+_TURN = Row(id="turn", question="(the user's last message)", answer="unknown")  # the solver has it already
+
 
 class Adviser:
     """Asks the guide. `timeout` is in seconds, for all of a question's guidance.
@@ -79,8 +81,7 @@ class Adviser:
 
     def show(self, guidance: str) -> str:
         """Guidance as the solver is shown it: marked as what it is, between delimiters."""
-        row = Row(id="turn", question="(the user's last message)", answer="unknown")
-        return "\n\n".join(message.text for message in self._shown.render(row, guidance=guidance) if message.text)
+        return "\n\n".join(message.text for message in self._shown.render(_TURN, guidance=guidance) if message.text)
 
     def prompts(self, output: GuideOutput) -> dict[str, str]:
         """The templates that made the guidance and show it."""
