@@ -45,7 +45,9 @@ class Adviser:
         self._model = load_model(model)
         self._graph = guide(self._model, prompts=prompts).compile(checkpointer=False, name="guide")
         self._task, self._settings, self._timeout = task, settings, timeout
-        self._shown = load_prompt("solver", "agent", (prompts or {}).get("solver"))
+        prompts = prompts or {}
+        self._shown = load_prompt("solver", "agent", prompts.get("solver"))
+        load_prompt("guide", task, prompts.get("guide"))
         route({"question": "?", "attempts": [], "prompts": {}, "ledger": []}, Runtime(context=settings))
         self.show("?")
 

@@ -159,6 +159,13 @@ async def test_a_guide_that_is_slow_is_not_waited_for() -> None:
         assert [record["error"] for record in output["guidance_ledger"]] == [None, said]
 
 
+def test_a_guide_that_was_left_behind_writes_no_second_draft() -> None:
+    slow = ScriptedModel(replies=["Answer: 7", PLAN], latency_s=0.3)
+    create_agent(ScriptedModel(replies=["7"]), middleware=[GuidanceMiddleware(slow, timeout=0.1)]).invoke(ASKED)
+    time.sleep(1.2)
+    assert len(slow.calls) == 1
+
+
 @pytest.mark.parametrize("error", [ConfigError("no such template"), BudgetSpent("spent")])
 @pytest.mark.parametrize("timeout", [None, 30])
 def test_user_errors_and_a_spent_budget_stop_the_agent(error: Exception, timeout: float | None) -> None:
@@ -185,6 +192,7 @@ def test_a_message_without_text_gets_no_guidance() -> None:
         ({"timeout": 0}, ConfigError, "timeout must be above 0 seconds, not 0"),
         ({"settings": Settings(examples=[{"id": "1"}])}, DataError, "example 1"),
         ({"prompts": {"solver": "absent.jinja"}}, ConfigError, r"'absent\.jinja' not found"),
+        ({"prompts": {"guide": "absent.jinja"}}, ConfigError, r"'absent\.jinja' not found"),
     ],
 )
 def test_arguments_that_cannot_be_used_are_refused_at_once(
