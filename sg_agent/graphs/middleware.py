@@ -91,7 +91,7 @@ class GuidanceMiddleware(AgentMiddleware[GuidanceState[ResponseT], ContextT, Res
     def before_agent(self, state: GuidanceState[ResponseT], runtime: Runtime[ContextT]) -> Update | None:  # noqa: ARG002 - LangChain's signature
         """A new message of the user's begins a turn; a run that goes on with an old one does not."""
         turn = next((message.id for message in reversed(state["messages"]) if of_the_user(message)), None)
-        if turn == state.get("guidance_turn"):
+        if turn is None or turn == state.get("guidance_turn"):
             return None
         return {
             "guidance": None,

@@ -17,9 +17,10 @@ from langchain.agents.middleware import (
     dynamic_prompt,
 )
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, SystemMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command
 from pydantic import BaseModel
 
@@ -115,6 +116,15 @@ def test_a_run_without_a_new_message_of_the_users_is_the_same_turn() -> None:
     agent.invoke(ASKED, THREAD)
     agent.invoke({"messages": [AIMessage("Let me check.")]}, THREAD)
     assert (len(guide.calls), [MARKED in text for text in shown(solver)]) == (1, [True, True])
+
+
+def test_a_turn_whose_message_is_gone_goes_on_with_its_guidance() -> None:
+    solver = ScriptedModel(replies=["7", "still 7"])
+    agent = create_agent(solver, middleware=[GuidanceMiddleware(guiding())], checkpointer=InMemorySaver())
+    agent.invoke(ASKED, THREAD)
+    agent.update_state(THREAD, {"messages": [RemoveMessage(REMOVE_ALL_MESSAGES)]})
+    agent.invoke({"messages": [AIMessage("Let me check.")]}, THREAD)
+    assert MARKED in solver.calls[-1][0].text
 
 
 def test_when_decides_by_the_question() -> None:
