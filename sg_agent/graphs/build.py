@@ -12,10 +12,10 @@ from sg_agent.graphs.model_node import RETRY, ModelNode
 from sg_agent.graphs.nodes import (
     Onward,
     Prompts,
-    after_check,
     after_route,
     attempts,
     check,
+    checked_then,
     guide_failed,
     guide_node,
     route,
@@ -63,7 +63,7 @@ def add_guide(
     graph.add_node("check", check)
     graph.add_conditional_edges("route", after_route)
     graph.add_edge("guide", "check")
-    graph.add_conditional_edges("check", after_check(onward), ["guide", *ends])
+    graph.add_conditional_edges("check", checked_then(onward), ["guide", *ends])
 
 
 def add_model_node(

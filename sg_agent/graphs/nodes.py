@@ -157,14 +157,14 @@ def after_route(state: State) -> Literal["guide", "check"]:
     return "check" if state["draft"] else "guide"
 
 
-def after_check(onward: Onward) -> Onward:
+def checked_then(onward: Onward) -> Onward:
     """Back to the guide once with what did not pass, else `onward`."""
 
-    def again_or_onward(state: State) -> list[Send] | str:
+    def after_check(state: State) -> list[Send] | str:
         unusable = state["guidance"] is None and state["draft"]
         return "guide" if unusable and 0 < unusable["number"] < DRAFTS else onward(state)
 
-    return again_or_onward
+    return after_check
 
 
 def attempts(state: State, phase: SolverPhase) -> list[Send]:
