@@ -1,4 +1,4 @@
-"""What all graphs share: the state, and the end of the way — solve (n attempts) -> vote -> END."""
+"""What graphs share: the state; the beginning, guide -> check; and the end, solve (n attempts) -> vote -> END."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,20 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import CachePolicy, TimeoutPolicy
 
 from sg_agent.graphs.model_node import RETRY, ModelNode
-from sg_agent.graphs.nodes import Prompts, attempts, route, solve_failed, solve_node, vote
+from sg_agent.graphs.nodes import (
+    Onward,
+    Prompts,
+    after_route,
+    attempts,
+    check,
+    checked_then,
+    guide_failed,
+    guide_node,
+    route,
+    solve_failed,
+    solve_node,
+    vote,
+)
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, SolverPhase, State
 from sg_agent.models import Model, load_model, model_name
 from sg_agent.prompts import Phase, load_prompt
@@ -34,8 +47,27 @@ def solver_graph(
     return graph
 
 
+def add_guide(
+    graph: StateGraph[State, Settings, QuestionInput, Any],
+    guide: Model,
+    onward: Onward,
+    ends: list[str],
+    prompts: Prompts | None,
+    cache_policy: CachePolicy[Any] | None,
+    timeout: Timeout,
+) -> None:
+    """From route to guide -> check (-> guide once), then `onward`, to one of `ends`: with guidance or without."""
+    model = load_model(guide)
+    cache = cached(cache_policy, model, prompts)
+    add_model_node(graph, "guide", guide_node(model, prompts or {}), guide_failed(model, onward), cache, timeout)
+    graph.add_node("check", check)
+    graph.add_conditional_edges("route", after_route)
+    graph.add_edge("guide", "check")
+    graph.add_conditional_edges("check", checked_then(onward), ["guide", *ends])
+
+
 def add_model_node(
-    graph: Graph,
+    graph: StateGraph[State, Settings, QuestionInput, Any],
     name: str,
     node: ModelNode[Any],
     on_error: Callable[..., Any],

@@ -8,11 +8,12 @@ START -> route -+-> guide -> check -+-> solve (x n attempts) -> vote -> END
 
 from typing import Any
 
-from langgraph.types import CachePolicy
+from langgraph.types import CachePolicy, Send
 
-from sg_agent.graphs.build import Graph, Timeout, add_model_node, cached, solver_graph
-from sg_agent.graphs.nodes import Prompts, after_check, after_route, check, guide_failed, guide_node, solve_directly
-from sg_agent.models import Model, load_model
+from sg_agent.graphs.build import Graph, Timeout, add_guide, solver_graph
+from sg_agent.graphs.nodes import Prompts, attempts
+from sg_agent.graphs.state import State
+from sg_agent.models import Model
 
 
 def guided(
@@ -31,11 +32,10 @@ def guided(
     cannot cancel a sync node). Raises ModelError for a spec that cannot be used.
     """
     graph = solver_graph(solver, prompts, cache_policy, timeout)
-    model = load_model(guide)
-    cache, on_error = cached(cache_policy, model, prompts), guide_failed(model, solve_directly)
-    add_model_node(graph, "guide", guide_node(model, prompts or {}), on_error, cache, timeout)
-    graph.add_node("check", check)
-    graph.add_conditional_edges("route", after_route)
-    graph.add_edge("guide", "check")
-    graph.add_conditional_edges("check", after_check, ["guide", "solve"])
+    add_guide(graph, guide, solve, ["solve"], prompts, cache_policy, timeout)
     return graph
+
+
+def solve(state: State) -> list[Send]:
+    """Ask the solver: without guidance by its own chain of thought, the best it can do alone."""
+    return attempts(state, "cot" if state["guidance"] is None else "solver")

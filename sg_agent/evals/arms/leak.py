@@ -1,14 +1,12 @@
 """`leak`: how much of the answer the guidance holds."""
 
-from typing import Literal
-
 from langgraph.types import Send
 
 from sg_agent.evals.arms.arm import Arm, Setup
-from sg_agent.graphs.build import Graph, add_model_node, solver_graph
-from sg_agent.graphs.nodes import DRAFTS, attempts, check, guide_failed, guide_node
+from sg_agent.graphs.build import Graph, add_guide, solver_graph
+from sg_agent.graphs.nodes import attempts
 from sg_agent.graphs.state import State
-from sg_agent.models import Model, load_model
+from sg_agent.models import Model
 
 
 def leak(setup: Setup) -> Arm:
@@ -33,17 +31,10 @@ def leak_graph(guide: Model, solver: Model) -> Graph:
     From check it is back to guide once, then to vote without an answer.
     """
     graph = solver_graph(solver, None, None, None)
-    model = load_model(guide)
-    add_model_node(graph, "guide", guide_node(model, {}), guide_failed(model, lambda _: "vote"), None, None)
-    graph.add_node("check", check)
-    graph.add_edge("route", "guide")
-    graph.add_edge("guide", "check")
-    graph.add_conditional_edges("check", after_check, ["guide", "solve", "vote"])
+    add_guide(graph, guide, solve, ["solve", "vote"], None, None, None)
     return graph
 
 
-def after_check(state: State) -> Literal["guide", "vote"] | list[Send]:
-    """On to the solver, back to the guide once, or to the end."""
-    if state["guidance"] is not None:
-        return attempts(state, "leak")
-    return "guide" if state["draft"] and state["draft"]["number"] < DRAFTS else "vote"
+def solve(state: State) -> list[Send] | str:
+    """Show the solver the guidance alone, or end without an answer."""
+    return "vote" if state["guidance"] is None else attempts(state, "leak")
