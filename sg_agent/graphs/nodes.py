@@ -15,19 +15,21 @@ from langgraph.types import Command, Overwrite, Send
 from sg_agent.answers import parse_answer, vote_key
 from sg_agent.checks import check_guidance, clean_guidance
 from sg_agent.errors import BudgetSpent, ConfigError, DataError, SolverError, UserError
+from sg_agent.finish import finish_of
 from sg_agent.graphs.model_node import Answered, Call, ModelNode
 from sg_agent.graphs.sampling import solver_temperature
 from sg_agent.graphs.state import (
     Asked,
     Attempt,
     Draft,
-    Finish,
     Settings,
     SolveInput,
     SolverPhase,
     State,
 )
 from sg_agent.ledger import as_paid_by, failed_call
+from sg_agent.models import model_name
+from sg_agent.prices import Prices
 from sg_agent.prompts import Phase, few_shot, load_prompt
 from sg_agent.rows import Row, parse_row
 
@@ -74,7 +76,7 @@ def _asked(state: State, settings: Settings) -> Asked:
     }
 
 
-def guide_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[State]:
+def guide_node(model: BaseChatModel, prompts: Prompts, prices: Prices | None) -> ModelNode[State]:
     """Write a draft; the second time, say what was wrong with the first."""
 
     def prepare(state: State) -> Call:
@@ -88,13 +90,13 @@ def guide_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[State]:
 
     def conclude(state: State, answered: Answered) -> Update:
         number = state["draft"]["number"] + 1 if state["draft"] else 1
-        truncated = finish_of(answered.reply) == "length"
+        truncated = finish_of(answered.reply) in ("length", "filtered")
         return {
             "draft": Draft(text=answered.reply.text, truncated=truncated, number=number),
             "prompts": {"guide": answered.call.prompt.stamp},
         }
 
-    return ModelNode("guide", model, prepare, conclude)
+    return ModelNode("guide", model, prepare, conclude, prices)
 
 
 def _examples(rows: list[dict[str, Any]]) -> list[Row]:
@@ -171,8 +173,10 @@ def attempts(state: State, phase: SolverPhase) -> list[Send]:
     ]
 
 
-def solve_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[SolveInput]:
-    """One attempt of the solver, its answer parsed."""
+def solve_node(
+    model: BaseChatModel, prompts: Prompts, prices: Prices | None, *, as_fallback: bool = False
+) -> ModelNode[SolveInput]:
+    """One attempt of the solver, or of what answers in its place, its answer parsed."""
 
     def prepare(state: SolveInput) -> Call:
         row = Row.model_validate(state["row"])
@@ -186,20 +190,32 @@ def solve_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[SolveInput]:
         finish = finish_of(answered.reply)
         answer = parse_answer(text, state["row"]["task"], state["row"].get("choices"), whole=finish == "stop")
         attempt = Attempt(index=state["index"], text=text, answer=answer, finish=finish, error=None)
+        if as_fallback:
+            attempt["fallback"] = model_name(model)
         return {"attempts": [attempt], "prompts": {state["phase"]: answered.call.prompt.stamp}}
 
-    return ModelNode("solver", model, prepare, conclude)
+    return ModelNode("solver", model, prepare, conclude, prices)
 
 
-def solve_failed(model: BaseChatModel) -> Callable[[SolveInput, NodeError], Command[str]]:
-    """A failed attempt is an error record beside the others; `vote` raises when there are no others."""
+def solve_failed(
+    model: BaseChatModel, *, fallback: bool = False, as_fallback: bool = False
+) -> Callable[[SolveInput, NodeError], Command[str]]:
+    """A failed attempt goes to the `fallback` if there is one. Else it is an error record beside the others; `vote`
+    raises when there are no others.
+
+    User errors and a spent budget stop the question.
+    """
 
     def handle(state: SolveInput, error: NodeError) -> Command[str]:
         if isinstance(error.error, UserError | BudgetSpent):
             raise error.error
         record = failed_call("solver", model, error.error, attempt=state["index"])
+        if fallback:
+            return Command(update={"ledger": [record]}, goto=Send("fallback", state))
         said = f"{type(error.error).__name__}: {error.error}"
         attempt = Attempt(index=state["index"], text="", answer=None, finish="error", error=said)
+        if as_fallback:
+            attempt["fallback"] = model_name(model)
         return Command(update={"attempts": [attempt], "ledger": [record]}, goto="vote")
 
     return handle
@@ -220,15 +236,16 @@ def vote(state: State) -> Update:
     votes = Counter(vote_key(answer, task) for answer in answers)
     return {
         "answer": max(answers, key=lambda answer: votes[vote_key(answer, task)], default=None),
+        "reason": _with_fallback(state["reason"], tried),
         "ledger": Overwrite(ledger),
     }
 
 
-def finish_of(reply: AIMessage) -> Finish:
-    """How the model ended, in one vocabulary for all providers."""
-    metadata = reply.response_metadata
-    reason = str(metadata.get("finish_reason") or metadata.get("stop_reason") or "stop").lower()
-    if reason in ("length", "max_tokens", "max_output_tokens"):
-        return "length"
-    refused = reason in ("refusal", "content_filter", "safety") or reply.additional_kwargs.get("refusal")
-    return "refusal" if refused else "stop"
+def _with_fallback(reason: str, tried: list[Attempt]) -> str:
+    """`reason`, and how many attempts a fallback had to answer."""
+    stood_in = [attempt["fallback"] for attempt in tried if "fallback" in attempt and attempt["error"] is None]
+    if not stood_in:
+        return reason
+    return (
+        f"{reason}; the solver failed, and the fallback {stood_in[0]} answered {len(stood_in)} of {len(tried)} attempts"
+    )

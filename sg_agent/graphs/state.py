@@ -12,7 +12,7 @@ from sg_agent.ledger import CallRecord
 from sg_agent.rows import Kind, Task
 
 Route = Literal["guided", "direct"]
-Finish = Literal["stop", "length", "refusal", "error"]
+Finish = Literal["stop", "length", "refusal", "filtered", "empty", "error"]
 SolverPhase = Literal["standard", "cot", "solver", "leak"]
 
 
@@ -37,7 +37,8 @@ class QuestionInput(TypedDict):
 class Attempt(TypedDict):
     """One solver sample. `answer` is what was parsed from `text`, None when nothing could be.
 
-    An attempt that failed has an `error`, no text and finish "error".
+    `finish` is as `sg_agent.finish` says. An attempt that failed has an `error`, no text and finish "error".
+    `fallback` is there when the solver had failed: the model that answered, or failed, in its place.
     """
 
     index: int
@@ -45,14 +46,15 @@ class Attempt(TypedDict):
     answer: str | None
     finish: Finish
     error: str | None
+    fallback: NotRequired[str]
 
 
 class GraphOutput(TypedDict):
     """Output of every graph.
 
-    `route` says how the question was answered and `reason` why; `guidance` is what the solver was shown, None when
-    nothing was; `answer` is the majority of the parsed attempts, None when none could be parsed; `prompts` maps each
-    phase to the id and hash of its template; `ledger` has a record for every model call.
+    `route` says how the question was answered and `reason` why, and whether a fallback had to; `guidance` is what the
+    solver was shown, None when nothing was; `answer` is the majority of the parsed attempts, None when none could be
+    parsed; `prompts` maps each phase to the id and hash of its template; `ledger` has a record for every model call.
     """
 
     answer: str | None
