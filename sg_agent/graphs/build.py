@@ -12,7 +12,9 @@ from langgraph.types import CachePolicy, RetryPolicy, Send, TimeoutPolicy
 from sg_agent.graphs.model_node import retry_policy
 from sg_agent.graphs.nodes import (
     Prompts,
+    after_gather,
     attempts,
+    gather,
     guide_failed,
     guide_node,
     route,
@@ -44,7 +46,7 @@ class Calls:
 def solver_graph(solver: Model, calls: Calls) -> Graph:
     """START -> route, and solve -> vote -> END: what lies between is the arm's own.
 
-    With a fallback, solve that fails -> fallback -> vote, which then waits for all attempts.
+    With a fallback, solve -> gather -> fallback (x failed attempts) -> vote.
     """
     model = load_model(solver)
     graph: Graph = StateGraph(State, Settings, input_schema=QuestionInput, output_schema=GraphOutput)
@@ -52,21 +54,25 @@ def solver_graph(solver: Model, calls: Calls) -> Graph:
     node = solve_node(model, calls.prompts, calls.prices)
     on_error = solve_failed(model, fallback=calls.fallback is not None)
     graph.add_node("solve", node, **_around(model, calls, on_error, calls.timeout, retry_policy(model)))
-    if calls.fallback is not None:
+    if calls.fallback is None:
+        graph.add_edge("solve", "vote")
+    else:
         _add_fallback(graph, load_model(calls.fallback), calls)
-    graph.add_node("vote", vote, defer=calls.fallback is not None)
+    graph.add_node("vote", vote)
     graph.add_edge(START, "route")
-    graph.add_edge("solve", "vote")
     graph.add_edge("vote", END)
     return graph
 
 
 def _add_fallback(graph: Graph, model: BaseChatModel, calls: Calls) -> None:
-    """The node that asks the fallback, once."""
+    """Between solve and vote: the failed attempts, when all have ended, asked of the fallback, once."""
     node = solve_node(model, calls.prompts, calls.prices, as_fallback=True)
     graph.add_node(
         "fallback", node, **_around(model, calls, solve_failed(model, as_fallback=True), calls.timeout, None)
     )
+    graph.add_node("gather", gather)
+    graph.add_edge("solve", "gather")
+    graph.add_conditional_edges("gather", after_gather, ["fallback", "vote"])
     graph.add_edge("fallback", "vote")
 
 

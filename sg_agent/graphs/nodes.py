@@ -50,6 +50,7 @@ def route(state: State, runtime: Runtime[Settings]) -> Update:
         "route": "direct",
         "reason": "the arm asks the solver directly",
         "attempts": Overwrite([]),
+        "failed": Overwrite([]),
         "prompts": Overwrite({}),
         "ledger": Overwrite([]),
     }
@@ -211,7 +212,7 @@ def solve_failed(
             raise error.error
         record = failed_call("solver", model, error.error, attempt=state["index"])
         if fallback:
-            return Command(update={"ledger": [record]}, goto=Send("fallback", state))
+            return Command(update={"failed": [state], "ledger": [record]}, goto="gather")
         said = f"{type(error.error).__name__}: {error.error}"
         attempt = Attempt(index=state["index"], text="", answer=None, finish="error", error=said)
         if as_fallback:
@@ -219,6 +220,16 @@ def solve_failed(
         return Command(update={"attempts": [attempt], "ledger": [record]}, goto="vote")
 
     return handle
+
+
+def gather(state: State) -> Update:  # noqa: ARG001 - a node takes state
+    """Wait for all attempts, so that the vote follows the fallback's."""
+    return {}
+
+
+def after_gather(state: State) -> list[Send] | Literal["vote"]:
+    """Failed attempts to the fallback, if there are any."""
+    return [Send("fallback", attempt) for attempt in state["failed"]] or "vote"
 
 
 def vote(state: State) -> Update:

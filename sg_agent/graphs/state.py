@@ -89,21 +89,6 @@ class Draft(TypedDict):
     number: int
 
 
-class State(QuestionInput):
-    """Inner state: the input, the output and what passes between the nodes."""
-
-    asked: NotRequired[Asked]
-    draft: NotRequired[Draft | None]
-    problem: NotRequired[str | None]
-    guidance: NotRequired[str | None]
-    route: NotRequired[Route]
-    reason: NotRequired[str]
-    attempts: Annotated[list[Attempt], operator.add]
-    answer: NotRequired[str | None]
-    prompts: Annotated[dict[str, str], operator.or_]
-    ledger: Annotated[list[CallRecord], operator.add]
-
-
 class SolveInput(TypedDict):
     """What one attempt sees: `index` is part of it, so that n attempts never collapse into one cached answer."""
 
@@ -114,6 +99,22 @@ class SolveInput(TypedDict):
     phase: SolverPhase
     index: int
     settings: dict[str, float | int]
+
+
+class State(QuestionInput):
+    """Inner state: the input, the output and what passes between the nodes. `failed` attempts await the fallback."""
+
+    asked: NotRequired[Asked]
+    draft: NotRequired[Draft | None]
+    problem: NotRequired[str | None]
+    guidance: NotRequired[str | None]
+    route: NotRequired[Route]
+    reason: NotRequired[str]
+    attempts: Annotated[list[Attempt], operator.add]
+    failed: Annotated[list[SolveInput], operator.add]
+    answer: NotRequired[str | None]
+    prompts: Annotated[dict[str, str], operator.or_]
+    ledger: Annotated[list[CallRecord], operator.add]
 
 
 @dataclass(frozen=True)
