@@ -16,7 +16,7 @@ FILTERED = {
 def finish_of(reply: AIMessage) -> ReplyFinish:
     """What became of the reply.
 
-    stop       the model ended it, and there is text
+    stop       the model ended it, and there is text or a call of a tool
     length     cut at a token limit
     refusal    the model declined, as the provider marks it; a refusal in plain words is text
     filtered   the provider withheld it, or the rest of it
@@ -29,7 +29,7 @@ def finish_of(reply: AIMessage) -> ReplyFinish:
         return "filtered"
     if reason == "refusal" or reply.additional_kwargs.get("refusal") or _has_refusal_block(reply):
         return "refusal"
-    return "stop" if reply.text.strip() else "empty"
+    return "stop" if reply.text.strip() or reply.tool_calls else "empty"
 
 
 def broke_off(reply: AIMessage) -> bool:

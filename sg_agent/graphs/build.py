@@ -20,9 +20,9 @@ from sg_agent.graphs.nodes import (
     route,
     solve_failed,
     solve_node,
-    vote,
 )
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, SolverPhase, State
+from sg_agent.graphs.vote import vote
 from sg_agent.models import Model, load_model, model_name
 from sg_agent.prices import Prices
 from sg_agent.prompts import Phase, load_prompt
@@ -113,8 +113,9 @@ def cached(
     def key(state: dict[str, Any]) -> bytes:
         seen = {**state.get("asked", {}), **state}  # the guide's input is the whole state, the solver's its own
         phase: Phase = seen.get("phase", "guide")
-        stamp = load_prompt(phase, seen["row"]["task"], prompts.get(phase)).stamp
-        names = ["guidance", "index", "settings"] if phase != "guide" else ["kind", "guide", "draft"]
+        form = seen["row"]["task"] if phase == "guide" else seen["form"]
+        stamp = load_prompt(phase, form, prompts.get(phase)).stamp
+        names = ["chat", "guidance", "index", "settings"] if phase != "guide" else ["kind", "guide", "draft"]
         decisive = {name: seen[name] for name in ("row", "examples", *names)}
         return json.dumps([owner, phase, stamp, decisive], sort_keys=True).encode()
 

@@ -1,10 +1,9 @@
-"""The nodes: route, guide, check, solve, vote. Each takes state and returns a partial update."""
+"""The nodes: route, guide, check, solve; vote is in vote.py. Each takes state and returns a partial update."""
 
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
@@ -12,10 +11,11 @@ from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, Send
 
-from sg_agent.answers import parse_answer, vote_key
+from sg_agent.answers import parse_answer
 from sg_agent.checks import check_guidance, clean_guidance
-from sg_agent.errors import BudgetSpent, ConfigError, DataError, SolverError, UserError
-from sg_agent.finish import finish_of
+from sg_agent.errors import BudgetSpent, ConfigError, DataError, UserError
+from sg_agent.finish import ReplyFinish, finish_of
+from sg_agent.graphs.chat import CHAT, Chat, split, within
 from sg_agent.graphs.model_node import Answered, Call, ModelNode
 from sg_agent.graphs.sampling import solver_temperature
 from sg_agent.graphs.state import (
@@ -27,7 +27,7 @@ from sg_agent.graphs.state import (
     SolverPhase,
     State,
 )
-from sg_agent.ledger import as_paid_by, failed_call
+from sg_agent.ledger import failed_call
 from sg_agent.models import model_name
 from sg_agent.prices import Prices
 from sg_agent.prompts import Phase, few_shot, load_prompt
@@ -47,6 +47,8 @@ def route(state: State, runtime: Runtime[Settings]) -> Update:
         "draft": None if given is None else Draft(text=given, truncated=False, number=0),
         "problem": None,
         "guidance": None,
+        "answer": None,
+        "chosen": None,
         "route": "direct",
         "reason": "the arm asks the solver directly",
         "attempts": Overwrite([]),
@@ -59,22 +61,38 @@ def route(state: State, runtime: Runtime[Settings]) -> Update:
 def _asked(state: State, settings: Settings) -> Asked:
     if settings.attempts < 1:
         raise ConfigError(f"attempts must be at least 1, not {settings.attempts}")
-    if not str(state.get("question") or "").strip():
-        raise DataError("the question is empty")
-    fields = {name: state.get(name) for name in ("task", "choices", "context")}
-    row = parse_row({"id": "asked", "answer": "unknown", "question": state["question"], **fields}, "question")
+    question, chat = _question(state)
+    fields = {name: value for name in ("task", "choices", "context") if (value := state.get(name))}
+    row = parse_row({"id": "asked", "answer": "unknown", "question": question, **fields}, "question")
     guide = {"temperature": settings.guide_temperature, "max_tokens": settings.guide_max_tokens}
-    solver = {"temperature": solver_temperature(settings), "max_tokens": settings.max_tokens, "seed": settings.seed}
+    solver = {
+        **settings.solver_options,
+        "temperature": solver_temperature(settings),
+        "max_tokens": settings.max_tokens,
+        "seed": settings.seed,
+    }
     examples = [parse_row(example, f"example {number}") for number, example in enumerate(settings.examples, 1)]
     return {
         "run": uuid.uuid4().hex,
         "row": row.model_dump(exclude_none=True),
+        "form": CHAT if chat and not fields else row.task,
+        "chat": chat,
         "examples": [example.model_dump(exclude_none=True) for example in examples],
         "kind": settings.kind or row.kind,
         "attempts": settings.attempts,
         "guide": {name: value for name, value in guide.items() if value is not None},
         "solver": {name: value for name, value in solver.items() if value is not None},
     }
+
+
+def _question(state: State) -> tuple[str, dict[str, Any] | None]:
+    """What is asked, and the conversation around it when it is asked in one."""
+    if state.get("question") is None and state.get("messages"):
+        question, chat = split(state["messages"])
+        return question, dict(chat)
+    if not str(state.get("question") or "").strip():
+        raise DataError("the question is empty")
+    return state["question"], None
 
 
 def guide_node(model: BaseChatModel, prompts: Prompts, prices: Prices | None) -> ModelNode[State]:
@@ -163,6 +181,8 @@ def attempts(state: State, phase: SolverPhase) -> list[Send]:
             SolveInput(
                 run=asked["run"],
                 row=asked["row"],
+                form=asked["form"],
+                chat=asked["chat"],
                 examples=asked["examples"],
                 guidance=state["guidance"] if phase in ("solver", "leak") else None,
                 phase=phase,
@@ -182,20 +202,34 @@ def solve_node(
     def prepare(state: SolveInput) -> Call:
         row = Row.model_validate(state["row"])
         phase, examples = state["phase"], _examples(state["examples"])
-        prompt = load_prompt(phase, row.task, prompts.get(phase))
+        prompt = load_prompt(phase, state["form"], prompts.get(phase))
         messages = few_shot.render(prompt, phase, row, examples=examples, guidance=state["guidance"])
+        if chat := state["chat"]:
+            messages = within(cast("Chat", chat), messages)
         return Call(prompt, messages, dict(state["settings"]), state["run"], state["index"])
 
     def conclude(state: SolveInput, answered: Answered) -> Update:
         text = answered.reply.text
-        finish = finish_of(answered.reply)
-        answer = parse_answer(text, state["row"]["task"], state["row"].get("choices"), whole=finish == "stop")
-        attempt = Attempt(index=state["index"], text=text, answer=answer, finish=finish, error=None)
+        attempt = Attempt(
+            index=state["index"],
+            text=text,
+            tool_calls=answered.reply.tool_calls,
+            answer=_answer(state, text, finish_of(answered.reply)),
+            finish=finish_of(answered.reply),
+            error=None,
+        )
         if as_fallback:
             attempt["fallback"] = model_name(model)
         return {"attempts": [attempt], "prompts": {state["phase"]: answered.call.prompt.stamp}}
 
     return ModelNode("solver", model, prepare, conclude, prices)
+
+
+def _answer(state: SolveInput, text: str, finish: ReplyFinish) -> str | None:
+    """What was asked for in a form is read from it; in a conversation the reply is the answer."""
+    if state["form"] == CHAT:
+        return text.strip() or None
+    return parse_answer(text, state["row"]["task"], state["row"].get("choices"), whole=finish == "stop")
 
 
 def solve_failed(
@@ -214,7 +248,7 @@ def solve_failed(
         if fallback:
             return Command(update={"failed": [state], "ledger": [record]}, goto="gather")
         said = f"{type(error.error).__name__}: {error.error}"
-        attempt = Attempt(index=state["index"], text="", answer=None, finish="error", error=said)
+        attempt = Attempt(index=state["index"], text="", tool_calls=[], answer=None, finish="error", error=said)
         if as_fallback:
             attempt["fallback"] = model_name(model)
         return Command(update={"attempts": [attempt], "ledger": [record]}, goto="vote")
@@ -230,33 +264,3 @@ def gather(state: State) -> Update:  # noqa: ARG001 - a node takes state
 def after_gather(state: State) -> list[Send] | Literal["vote"]:
     """Failed attempts to the fallback, if there are any."""
     return [Send("fallback", attempt) for attempt in state["failed"]] or "vote"
-
-
-def vote(state: State) -> Update:
-    """The majority of the parsed answers, the earliest of equals. Raises SolverError when every attempt failed; a
-    question on which the solver was not asked at all has no answer.
-
-    The ledger is complete here: what came from a cache is marked, since nobody paid for it in this run.
-    """
-    ledger = [as_paid_by(state["asked"]["run"], record) for record in state["ledger"]]
-    tried = sorted(state["attempts"], key=lambda attempt: attempt["index"])
-    if tried and all(attempt["error"] for attempt in tried):
-        raise SolverError(f"the solver failed: {tried[-1]['error']}", ledger)
-    task = state["asked"]["row"]["task"]
-    answers = [attempt["answer"] for attempt in tried if attempt["answer"] is not None]
-    votes = Counter(vote_key(answer, task) for answer in answers)
-    return {
-        "answer": max(answers, key=lambda answer: votes[vote_key(answer, task)], default=None),
-        "reason": _with_fallback(state["reason"], tried),
-        "ledger": Overwrite(ledger),
-    }
-
-
-def _with_fallback(reason: str, tried: list[Attempt]) -> str:
-    """`reason`, and how many attempts a fallback had to answer."""
-    stood_in = [attempt["fallback"] for attempt in tried if "fallback" in attempt and attempt["error"] is None]
-    if not stood_in:
-        return reason
-    return (
-        f"{reason}; the solver failed, and the fallback {stood_in[0]} answered {len(stood_in)} of {len(tried)} attempts"
-    )

@@ -1,11 +1,13 @@
 """What the graphs take, keep and give back. Plain data only, so that any checkpointer can store it."""
 
 import operator
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NotRequired
 
+from langchain_core.messages import AnyMessage, ToolCall
 from langgraph.channels import EphemeralValue
+from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from sg_agent.ledger import CallRecord
@@ -22,12 +24,18 @@ class PassageInput(TypedDict):
 
 
 class QuestionInput(TypedDict):
-    """Input of every graph. `given_guidance` is checked and used in place of the guide's (nothing is generated).
+    """Input of every graph: a `question`, or the `messages` of a conversation, whose last turn of the user's is it.
 
-    The channels are ephemeral: on a checkpointed thread no question inherits the passages of the one before.
+    A question is asked in the form that its task takes. A conversation that names no task, choices or context goes on
+    as it is, and the reply is added to it. `given_guidance` is checked and used in place of the guide's (nothing is
+    generated).
+
+    All channels but `messages` are ephemeral: on a checkpointed thread no question inherits the passages of the one
+    before.
     """
 
-    question: Annotated[str, EphemeralValue]
+    question: NotRequired[Annotated[str, EphemeralValue]]
+    messages: NotRequired[Annotated[list[AnyMessage], add_messages]]
     task: NotRequired[Annotated[Task, EphemeralValue]]
     choices: NotRequired[Annotated[list[str], EphemeralValue]]
     context: NotRequired[Annotated[list[PassageInput], EphemeralValue]]
@@ -35,7 +43,8 @@ class QuestionInput(TypedDict):
 
 
 class Attempt(TypedDict):
-    """One solver sample. `answer` is what was parsed from `text`, None when nothing could be.
+    """One solver sample. `answer` is what was parsed from `text`, None when nothing could be; `tool_calls` is what it
+    asks tools for.
 
     `finish` is as `sg_agent.finish` says. An attempt that failed has an `error`, no text and finish "error".
     `fallback` is there when the solver had failed: the model that answered, or failed, in its place.
@@ -43,6 +52,7 @@ class Attempt(TypedDict):
 
     index: int
     text: str
+    tool_calls: list[ToolCall]
     answer: str | None
     finish: Finish
     error: str | None
@@ -52,12 +62,16 @@ class Attempt(TypedDict):
 class GraphOutput(TypedDict):
     """Output of every graph.
 
-    `route` says how the question was answered and `reason` why, and whether a fallback had to; `guidance` is what the
+    `route` says how the question was answered, `reason` why, and whether a fallback had to; `guidance` is what the
     solver was shown, None when nothing was; `answer` is the majority of the parsed attempts, None when none could be
-    parsed; `prompts` maps each phase to the id and hash of its template; `ledger` has a record for every model call.
+    parsed, and `chosen` the index of the attempt that gave it (without one, of the first that did not fail); `messages`
+    is the conversation with that attempt's reply, empty where a question was asked; `prompts` maps each phase to the id
+    and hash of its template; `ledger` has a record for every model call.
     """
 
     answer: str | None
+    chosen: int | None
+    messages: list[AnyMessage]
     attempts: list[Attempt]
     guidance: str | None
     route: Route
@@ -69,16 +83,19 @@ class GraphOutput(TypedDict):
 class Asked(TypedDict):
     """The question and the settings of one run, as `route` resolved them. `row`, `examples`: `Row`s as plain data.
 
-    `run` names the run, to tell a model call it made from one that a cache remembers.
+    `run` names the run, to tell a model call it made from one that a cache remembers. `form` is what the solver's
+    prompts are chosen by: the row's task, or "chat" for a conversation; `chat` is the conversation (see chat.py).
     """
 
     run: str
     row: dict[str, Any]
+    form: str
+    chat: dict[str, Any] | None
     examples: list[dict[str, Any]]
     kind: Kind
     attempts: int
-    guide: dict[str, float | int]
-    solver: dict[str, float | int]
+    guide: dict[str, Any]
+    solver: dict[str, Any]
 
 
 class Draft(TypedDict):
@@ -94,11 +111,13 @@ class SolveInput(TypedDict):
 
     run: str
     row: dict[str, Any]
+    form: str
+    chat: dict[str, Any] | None
     examples: list[dict[str, Any]]
     guidance: str | None
     phase: SolverPhase
     index: int
-    settings: dict[str, float | int]
+    settings: dict[str, Any]
 
 
 class State(QuestionInput):
@@ -113,6 +132,7 @@ class State(QuestionInput):
     attempts: Annotated[list[Attempt], operator.add]
     failed: Annotated[list[SolveInput], operator.add]
     answer: NotRequired[str | None]
+    chosen: NotRequired[int | None]
     prompts: Annotated[dict[str, str], operator.or_]
     ledger: Annotated[list[CallRecord], operator.add]
 
@@ -125,7 +145,8 @@ class Settings:
     `attempts` above 1 asks the solver that many times (majority vote), at temperature 0.7 unless one is given; with a
     `seed` attempt i is asked with seed + i. `temperature` and `max_tokens` are the solver's, `guide_temperature` and
     `guide_max_tokens` the guide's. `kind` overrides what the task takes. `examples` are canonical rows, as plain data,
-    that every model is shown before the question (`sg_agent.prompts.few_shot` says how).
+    that every model is shown before the question (`sg_agent.prompts.few_shot` says how). `solver_options` is what else
+    every call to the solver is given, such as `stop`, `tools` or `response_format`, in the solver's own terms.
     """
 
     attempts: int = 1
@@ -136,3 +157,4 @@ class Settings:
     guide_temperature: float | None = None
     guide_max_tokens: int = 512
     examples: Sequence[dict[str, Any]] = ()
+    solver_options: Mapping[str, Any] = field(default_factory=dict)

@@ -2,10 +2,12 @@
 
     torchrun --nproc-per-node 2 -m sg_agent.training.pretrain --out runs/base             # a process per core; resumes
     torchrun --nproc-per-node 2 -m sg_agent.training.pretrain --out runs/base --install   # into the package too
+    torchrun --nproc-per-node 2 -m sg_agent.training.pretrain --out runs/other --layers 3 --width 144 --seed 1
 
 One, two or four processes see the same batches. Two of one thread each are faster than one with two threads.
-A 4-layer Llama. The first twelfth of the run is the look-up drill alone: a model that can look facts up learns all else
-quickly, one that cannot learns nothing for long (see STAGES). A learning rate above 1e-3 keeps the look-ups away.
+A Llama, of 4 layers unless told otherwise. The first twelfth of the run is the look-up drill alone: a model that can
+look facts up learns all else quickly, one that cannot learns nothing for long (see STAGES). A learning rate above 1e-3
+keeps the look-ups away.
 Nothing here knows the target worlds' house rules or offices.
 """
 
@@ -29,24 +31,36 @@ from transformers import (
     TrainingArguments,
 )
 
+from sg_agent.errors import ConfigError
 from sg_agent.models import EMBEDDED_BASE
 from sg_agent.program import run_program
 from sg_agent.prompts import load_prompt
 from sg_agent.training.corpus import QUARTERS, Curriculum, MicroBatches, Mixture, examples, messages, train_tokenizer
 from sg_agent.training.run_dir import claim, last_checkpoint, write_whole
 
-WIDTH, LAYERS, HEADS = 160, 4, 4
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of the model: `width` is that of a token's hidden state, shared out over `heads`."""
+
+    layers: int = 4
+    width: int = 160
+    heads: int = 4
+
+    def __post_init__(self) -> None:
+        if min(self.layers, self.width, self.heads) < 1 or self.width % (2 * self.heads):
+            raise ConfigError(f"{self.heads} heads cannot share a width of {self.width}: each takes an even part of it")
 
 
-def build_model(tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
+def build_model(tokenizer: PreTrainedTokenizerBase, shape: Shape) -> LlamaForCausalLM:
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=WIDTH,
-            num_hidden_layers=LAYERS,
-            num_attention_heads=HEADS,
-            num_key_value_heads=HEADS,
-            intermediate_size=432,
+            hidden_size=shape.width,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            num_key_value_heads=shape.heads,
+            intermediate_size=shape.width * 27 // 10,
             max_position_embeddings=1024,
             tie_word_embeddings=True,
             bos_token_id=None,
@@ -82,19 +96,26 @@ STAGES = (
 )
 
 
-def pretrain(out: Path, stages: Sequence[Stage] = STAGES, *, batch_size: int, seed: int) -> Path:
+def pretrain(
+    out: Path, stages: Sequence[Stage] = STAGES, *, batch_size: int, seed: int, shape: Shape = Shape()
+) -> Path:
     """Train, or continue, in `out`. Returns the directory of the finished model with its tokenizer and passport.
 
-    Raises ConfigError when `out` holds a run of other stages, settings, prompts or worlds.
+    Raises ConfigError when `out` holds a run of other stages, settings, prompts or worlds, or when `batch_size` or the
+    number of processes cannot be shared out.
     """
     torch.set_flush_denormal(True)
-    passport = make_passport(stages, batch_size=batch_size, seed=seed)
+    passport = make_passport(stages, batch_size=batch_size, seed=seed, shape=shape)
     processes = PartialState(cpu=True)
+    if batch_size % len(QUARTERS):
+        raise ConfigError(f"the batch size must be a multiple of {len(QUARTERS)}, not {batch_size}")
+    if len(QUARTERS) % processes.num_processes:
+        raise ConfigError(f"{processes.num_processes} processes cannot share a batch; one, two or four can")
     with processes.main_process_first():
         claim(out, passport)
         tokenizer = _tokenizer(out / "tokenizer")
     torch.manual_seed(seed)
-    model, start = build_model(tokenizer), 0
+    model, start = build_model(tokenizer, shape), 0
     model.set_attn_implementation("eager")  # twice as fast as SDPA here: short sequences, no GPU
     for stage in stages:
         data = MicroBatches(tokenizer, stage.curriculum, start=start, batch_size=batch_size, seed=seed)
@@ -133,7 +154,7 @@ def _arguments(out: Path, stage: Stage, steps: int, seed: int, processes: int) -
     )
 
 
-def make_passport(stages: Sequence[Stage], *, batch_size: int, seed: int) -> dict[str, Any]:
+def make_passport(stages: Sequence[Stage], *, batch_size: int, seed: int, shape: Shape) -> dict[str, Any]:
     """What the base is made from: the run's settings, the prompts and (by its first examples) the corpus."""
     prompts = [
         load_prompt(phase, task) for phase in ("guide", "solver", "standard", "cot") for task in ("math", "multihop_qa")
@@ -143,6 +164,7 @@ def make_passport(stages: Sequence[Stage], *, batch_size: int, seed: int) -> dic
     return {
         "made_by": "torchrun --nproc-per-node 2 -m sg_agent.training.pretrain",
         "stages": [asdict(stage) for stage in stages],
+        "shape": asdict(shape),
         "batch_size": batch_size,
         "seed": seed,
         "prompts": {prompt.id: prompt.sha256 for prompt in prompts},
@@ -172,10 +194,13 @@ def main(
     out: Annotated[Path, typer.Option(help="run directory; an interrupted run in it is continued")],
     batch_size: int = 64,
     seed: int = 0,
+    layers: int = Shape.layers,
+    width: int = Shape.width,
+    heads: int = Shape.heads,
     install: Annotated[bool, typer.Option(help="copy the finished base into the package")] = False,
 ) -> None:
     """Pretrain the embedded base LM."""
-    made = pretrain(out, batch_size=batch_size, seed=seed)
+    made = pretrain(out, batch_size=batch_size, seed=seed, shape=Shape(layers, width, heads))
     if install and PartialState().is_main_process:
         shutil.copytree(made, EMBEDDED_BASE, dirs_exist_ok=True)
         print(f"installed as {EMBEDDED_BASE}")

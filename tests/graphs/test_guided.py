@@ -33,7 +33,14 @@ def test_guidance_reaches_the_solver_and_its_answer_is_parsed() -> None:
     guide, solver = always(PLAN), always("3 + 4 = 7\nAnswer: 7")
     output = run(guide, solver)
     assert (output["answer"], output["guidance"], output["route"]) == ("7", PLAN, "guided")
-    attempt = {"index": 0, "text": "3 + 4 = 7\nAnswer: 7", "answer": "7", "finish": "stop", "error": None}
+    attempt = {
+        "index": 0,
+        "text": "3 + 4 = 7\nAnswer: 7",
+        "tool_calls": [],
+        "answer": "7",
+        "finish": "stop",
+        "error": None,
+    }
     assert output["attempts"] == [attempt]
     assert [record["role"] for record in output["ledger"]] == ["guide", "solver"]
     assert output["ledger"][1]["cost_usd"] == 0.0

@@ -45,8 +45,8 @@ async def test_graphs_are_made_outside_of_the_event_loop(monkeypatch: pytest.Mon
 def test_the_forms_show_what_may_be_asked_and_set() -> None:
     graph = asyncio.run(studio.guided({}))
     asked, settings = graph.get_input_jsonschema(), graph.get_context_jsonschema()
-    assert asked["properties"].keys() == {"question", "task", "choices", "context", "given_guidance"}
-    assert asked["required"] == ["question"]
+    assert asked["properties"].keys() == {"question", "messages", "task", "choices", "context", "given_guidance"}
+    assert "required" not in asked
     assert settings
     assert settings["properties"]["attempts"]["default"] == 1
     assert graph.get_output_jsonschema()["properties"].keys() >= {"answer", "route", "reason", "ledger"}

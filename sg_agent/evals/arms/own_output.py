@@ -31,7 +31,9 @@ def read_output(output: Any, row: Row, ledger: list[CallRecord]) -> GraphOutput:
         return _OURS.validate_python(dict(output))
     if "answer" in output:
         answer = _as_answer(output["answer"])
-        return _output(Attempt(index=0, text=answer or "", answer=answer, finish="stop", error=None), ledger)
+        return _output(
+            Attempt(index=0, text=answer or "", answer=answer, finish="stop", error=None, tool_calls=[]), ledger
+        )
     if "messages" in output:
         replies = [message for message in convert_to_messages(output["messages"]) if isinstance(message, AIMessage)]
         if replies:
@@ -51,12 +53,14 @@ def _replied(reply: Any, row: Row, ledger: list[CallRecord]) -> GraphOutput:
         raise ValueError(f"its output is of type {type(reply).__name__}; accepted: {ACCEPTED}")
     finish = finish_of(message) if isinstance(message, AIMessage) else "stop"
     answer = parse_answer(message.text, row.task, row.choices, whole=finish == "stop")
-    return _output(Attempt(index=0, text=message.text, answer=answer, finish=finish, error=None), ledger)
+    return _output(Attempt(index=0, text=message.text, answer=answer, finish=finish, error=None, tool_calls=[]), ledger)
 
 
 def _output(attempt: Attempt, ledger: list[CallRecord]) -> GraphOutput:
     return {
         "answer": attempt["answer"],
+        "chosen": attempt["index"],
+        "messages": [],
         "attempts": [attempt],
         "guidance": None,
         "route": "direct",
