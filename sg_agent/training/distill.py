@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from sg_agent.budget import Budget
 from sg_agent.errors import ConfigError, MissingExtra, ModelError
-from sg_agent.evals.budget import Budget
 from sg_agent.files import check_writable
 from sg_agent.models import check_spec, load_model, local_path, parse_spec
 from sg_agent.rows import Row
@@ -51,8 +51,9 @@ def check_distill(recipe: DistillRecipe) -> None:
         check_spec(recipe.teacher)
     if recipe.solver is not None and recipe.eval_every is not None:
         check_spec(recipe.solver)
+        prices = recipe.own_prices
         if recipe.max_cost is not None:
-            check_cost(recipe.solver, max_tokens=recipe.solver_max_tokens)
+            check_cost(recipe.solver, max_tokens=recipe.solver_max_tokens, prices=prices)
     if find_spec("trl") is None or find_spec("datasets") is None:
         raise MissingExtra("distillation", "train")
     check_sharding(recipe)
@@ -99,7 +100,7 @@ def _grader(recipe: DistillRecipe, out: Path) -> AbstractContextManager[Grader |
     budget = None if recipe.max_cost is None else Budget(recipe.max_cost)
     asking = Asking(max_tokens=recipe.solver_max_tokens, seed=recipe.seed, grade_deadline_s=GRADE_DEADLINE_S)
     solver = load_model(str(recipe.solver), max_retries=0)
-    return Grader(solver, asking, budget=budget, journal=out / "grades.jsonl")
+    return Grader(solver, asking, budget=budget, prices=recipe.own_prices, journal=out / "grades.jsonl")
 
 
 def load_rows_of(recipe: DistillRecipe) -> list[Row]:

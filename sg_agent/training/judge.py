@@ -16,8 +16,8 @@ from langchain_core.messages import BaseMessage
 
 from sg_agent.checks import clean_guidance
 from sg_agent.errors import BudgetSpent, ConfigError, MissingExtra, ModelError
-from sg_agent.evals.metered import metered
 from sg_agent.ledger import in_process, price
+from sg_agent.metered import metered
 from sg_agent.models import model_name
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row
@@ -47,7 +47,8 @@ class Judge:
     def __init__(self, model: BaseChatModel, grader: Grader) -> None:
         self.grader = grader
         deadline_s = None if in_process(model) else grader.asking.call_deadline_s
-        self.model = metered(model, most=grader.asking.concurrency, budget=grader.budget, deadline_s=deadline_s)
+        most = grader.asking.concurrency
+        self.model = metered(model, most=most, budget=grader.budget, deadline_s=deadline_s, prices=grader.prices)
         self._ratings: dict[str, Future[float | None]] = {}
 
     def rate(self, rows: list[Row], guidance: list[str]) -> list[float | None]:
@@ -83,7 +84,7 @@ class Judge:
         if rating is None:
             self.grader.failed(f"the judge gave no rating of all aspects: {reply.text[:100]!r}")
         else:
-            self.grader.keep_rating(key, rating, price(self.model, reply.usage_metadata))
+            self.grader.keep_rating(key, rating, price(self.model, reply.usage_metadata, prices=self.grader.prices))
         return rating
 
 

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from sg_agent.errors import ConfigError
+from sg_agent.prices import Prices
 
 Learn = Literal["guidance", "cot"]
 
@@ -31,7 +32,8 @@ class BaseRecipe(BaseModel):
 
     `base` is the spec of a local model, `data` names worlds (their train split, `rows_per_world` of each) or files of
     canonical rows. `bf16` computes updates in mixed precision. `threads` are CPU threads of one process, None leaves
-    them to torch. `report_to` names trackers (trackio, wandb, tensorboard) that get the metrics too.
+    them to torch. `report_to` names trackers (trackio, wandb, tensorboard) that get the metrics too. `prices` is a file
+    of the user's own prices.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -48,6 +50,12 @@ class BaseRecipe(BaseModel):
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     threads: PositiveInt | None = None
     report_to: list[str] = []
+    prices: str | None = None
+
+    @property
+    def own_prices(self) -> Prices | None:
+        """What `prices` holds. Raises ConfigError."""
+        return None if self.prices is None else Prices.load(self.prices)
 
 
 class DistillRecipe(BaseRecipe):

@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sg_agent.budget import Budget
 from sg_agent.errors import BudgetSpent, ConfigError, DataError, Interrupted, MissingExtra, ModelError
-from sg_agent.evals.budget import Budget
 from sg_agent.files import check_writable
 from sg_agent.models import check_spec, load_model, local_path
 from sg_agent.passport import check_base, weights_sha256
@@ -100,7 +100,8 @@ def _grader(recipe: RlRecipe, out: Path, processes: "PartialState") -> Grader:
     if recipe.max_cost is not None:
         share = Budget(recipe.max_cost / processes.num_processes, spent_usd=spent_before(out, processes))
     journal = out / (f"grades-{index}.jsonl" if index else "grades.jsonl")
-    return Grader(load_model(recipe.solver, max_retries=0), asking(recipe), budget=share, journal=journal)
+    solver, prices = load_model(recipe.solver, max_retries=0), recipe.own_prices
+    return Grader(solver, asking(recipe), budget=share, prices=prices, journal=journal)
 
 
 def _save(
@@ -149,10 +150,11 @@ def check(recipe: RlRecipe) -> None:
         if spec is not None:
             check_spec(spec)
     check_weights(recipe.rewards)
+    prices = recipe.own_prices
     if recipe.max_cost is not None:
-        check_cost(recipe.solver, max_tokens=recipe.solver_max_tokens)
+        check_cost(recipe.solver, max_tokens=recipe.solver_max_tokens, prices=prices)
         if recipe.judge is not None:
-            check_cost(recipe.judge, max_tokens=None)
+            check_cost(recipe.judge, max_tokens=None, prices=prices)
         if recipe.batch_size // world_size() % recipe.group_size:
             raise ConfigError(
                 f"max_cost is shared by {world_size()} processes, each of whole groups: batch_size {recipe.batch_size} "

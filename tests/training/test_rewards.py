@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hosted import Hosted
 
+from sg_agent.budget import Budget, worst_case
 from sg_agent.errors import ConfigError
-from sg_agent.evals.budget import Budget, worst_case
 from sg_agent.rows import Row
 from sg_agent.scripted import ScriptedModel
 from sg_agent.training.grader import Asking, Grader
