@@ -11,15 +11,15 @@ from sg_agent.training.rewards import Part
 class RlRecipe(BaseRecipe):
     """GRPO or RLOO on questions and answers alone.
 
-    `guide` is the adapter to go on from (a directory, or that of the run that made it), None a fresh one on `base`.
-    A step samples `batch_size` completions of at most `guide_max_tokens`, `group_size` of each question, at
-    `temperature`; `micro_batch` of them fit into memory at a time (more with `gradient_checkpointing`, slower). `bf16`
-    computes updates in mixed precision. `kl` weighs the KL penalty against the guide at the start. `rewards` are
-    weights by part. The solver is asked `attempts` times per guidance, `concurrency` guidances at a time, with
-    deadlines in seconds; `max_cost` is in US dollars. Every `eval_steps` steps the guide is measured on `validation`
-    questions (`validation_data`, None: of the worlds in `data`); the best one is kept. `rollouts` "engine" lets the
-    solver answer while the guide still writes; "trainer" is TRL's own generation, "vllm" TRL's vLLM in the same
-    process. RLOO always uses TRL's.
+    `guide` is the adapter to go on from (a directory, or that of the run that made it), None a fresh one on `base`. A
+    step samples `batch_size` completions of at most `guide_max_tokens`, `group_size` of each question, at
+    `temperature`; `micro_batch` of them fit into memory at a time (more with `gradient_checkpointing`, slower). `kl`
+    weighs the KL penalty against the guide at the start. `rewards` are weights by part. The solver is asked `attempts`
+    times per guidance, `concurrency` guidances at a time, with deadlines in seconds; `max_cost` is in US dollars, an
+    equal share for each process. Every `eval_steps` steps the guide is measured on `validation` questions
+    (`validation_data`, None: of the worlds in `data`); the best one is kept. `rollouts` "engine" lets the solver answer
+    while the guide still writes; "trainer" is TRL's own generation, "vllm" TRL's vLLM in the same process. RLOO always
+    uses TRL's.
     """
 
     guide: str | None = None
@@ -31,7 +31,6 @@ class RlRecipe(BaseRecipe):
     group_size: int = Field(default=8, ge=2)
     micro_batch: PositiveInt | None = None
     gradient_checkpointing: bool = False
-    bf16: bool = True
     temperature: PositiveFloat = 1.0
     guide_max_tokens: PositiveInt = 256
     kl: NonNegativeFloat = 0.0
