@@ -83,7 +83,7 @@ class Gate(BaseModel):
         }
         for role, model in (("guide", guide), ("solver", solver), ("stronger solver", stronger)):
             known = fitted[role]
-            if known is None or (model is None and role == "stronger solver" and "escalate" not in self.heads):
+            if known is None:
                 continue
             now = _known(model) if model is not None else None
             if now is None or not _same(known, now):

@@ -25,7 +25,8 @@ class Signals(Protocol):
 class GuideSignals:
     """The guide's last hidden state where its guidance would begin, and how likely it finds the prompt's tokens.
 
-    One forward pass over the prompt, which the guide reads before it writes. Causal models of this process only.
+    A forward pass of its own over the prompt, 9 ms of CPU with the embedded guide: dearer than all else a gate looks
+    at. Causal models of this process only.
     """
 
     def __init__(self, guide: "LocalChatModel") -> None:

@@ -4,6 +4,7 @@ import math
 import os
 import random
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,10 @@ def test_runs_of_other_models_and_questions_it_was_fitted_on_are_refused(
     other = read_examples([weak_run(tmp_path, rows(30, seed=3), solver="openai:other").path])
     with pytest.raises(ConfigError, match="fitted on another solver"):
         unseen(gate, other)
+    edited = replace(examples, prompts=("v1/solver/math@def456",))
+    with pytest.raises(ConfigError, match="another prompt 'v1/solver/math'"):
+        unseen(gate, edited)
+    assert unseen(gate, replace(examples, prompts=("v1/cot/math@def456",)))
     everything = sorted(example.hash for example in examples.items)
     seen = gate.model_copy(update={"passport": gate.passport.model_copy(update={"questions": everything})})
     with pytest.raises(DataError, match="0 of 700 questions are new to the gate"):

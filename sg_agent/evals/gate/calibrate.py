@@ -118,11 +118,11 @@ def unseen(gate: Gate, examples: Examples) -> list[Example]:
     for name, fitted, now in (
         ("suite", passport.suite, examples.suite), ("guide", passport.guide, examples.guide),
         ("solver", passport.solver, examples.solver), ("stronger solver", passport.stronger, examples.stronger),
-        ("arms", passport.arms, dict(examples.arms)), ("prompts", passport.prompts, list(examples.prompts)),
-        ("signals", passport.signals, examples.signals),
+        ("arms", passport.arms, dict(examples.arms)), ("signals", passport.signals, examples.signals),
     ):  # fmt: skip
         if fitted != now:
             raise ConfigError(f"the gate was fitted on another {name}: {fitted!r}, and these runs have {now!r}")
+    _check_prompts(passport.prompts, examples.prompts)
     seen = set(passport.questions)
     held_out = [example for example in examples.items if example.hash not in seen]
     if len(held_out) < FEWEST:
@@ -131,6 +131,14 @@ def unseen(gate: Gate, examples: Examples) -> list[Example]:
             "promise on what it was fitted on is none; give runs with other questions, or fit with a --hold-out"
         )
     return held_out
+
+
+def _check_prompts(fitted: Sequence[str], now: Sequence[str]) -> None:
+    """Of a prompt that both know, the hash must be the same; which ones were needed may differ."""
+    hashes = dict(stamp.rsplit("@", 1) for stamp in fitted)
+    for name, digest in (stamp.rsplit("@", 1) for stamp in now):
+        if hashes.get(name, digest) != digest:
+            raise ConfigError(f"the gate was fitted with another prompt {name!r} ({hashes[name]}, these runs {digest})")
 
 
 def with_promise(gate: Gate, promise: Promise) -> Gate:
