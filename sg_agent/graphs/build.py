@@ -23,6 +23,7 @@ from sg_agent.graphs.nodes import (
     solve_node,
     vote,
 )
+from sg_agent.graphs.review import after_route_to_review, by_review, review_node
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, SolverPhase, State
 from sg_agent.models import Model, load_model, model_name
 from sg_agent.prompts import Phase, load_prompt
@@ -55,15 +56,26 @@ def add_guide(
     prompts: Prompts | None,
     cache_policy: CachePolicy[Any] | None,
     timeout: Timeout,
+    *,
+    review: bool = False,
 ) -> None:
-    """From route to guide -> check (-> guide once), then `onward`, to one of `ends`: with guidance or without."""
+    """From route to guide -> check (-> guide once), then `onward`, to one of `ends`: with guidance or without.
+
+    With `review`, what passed the check goes by a person first.
+    """
     model = load_model(guide)
     cache = cached(cache_policy, model, prompts)
     add_model_node(graph, "guide", guide_node(model, prompts or {}), guide_failed(model, onward), cache, timeout)
     graph.add_node("check", check)
-    graph.add_conditional_edges("route", after_route)
     graph.add_edge("guide", "check")
-    graph.add_conditional_edges("check", after_check(onward), ["guide", *ends])
+    if review:
+        graph.add_node("review", review_node)
+        graph.add_conditional_edges("route", after_route_to_review)
+        graph.add_conditional_edges("check", after_check(by_review(onward)), ["guide", "review", *ends])
+        graph.add_conditional_edges("review", onward, ends)
+    else:
+        graph.add_conditional_edges("route", after_route)
+        graph.add_conditional_edges("check", after_check(onward), ["guide", *ends])
 
 
 def add_model_node(

@@ -24,6 +24,7 @@ def guide(
     prompts: Prompts | None = None,
     cache_policy: CachePolicy[Any] | None = None,
     timeout: Timeout = None,
+    review: bool = False,
 ) -> GuideGraph:
     """The uncompiled graph over a model or spec; arguments as in `guided`.
 
@@ -33,7 +34,7 @@ def guide(
     graph: GuideGraph = StateGraph(State, Settings, input_schema=QuestionInput, output_schema=GuideOutput)
     graph.add_node("route", route)
     graph.add_node("settle", settle)
-    add_guide(graph, model, lambda _: "settle", ["settle"], prompts, cache_policy, timeout)
+    add_guide(graph, model, lambda _: "settle", ["settle"], prompts, cache_policy, timeout, review=review)
     graph.add_edge(START, "route")
     graph.add_edge("settle", END)
     return graph

@@ -4,6 +4,8 @@ START -> route -+-> guide -> check -+-> solve (x n attempts) -> vote -> END
                 |     `- failed ----+ (directly, by chain of thought)
                 |             `- invalid twice -+
                 `- guidance given -> check
+
+With `review`, guidance that passed the check goes check -> review -> solve: a person approves, edits or rejects it.
 """
 
 from typing import Any
@@ -23,16 +25,19 @@ def guided(
     prompts: Prompts | None = None,
     cache_policy: CachePolicy[Any] | None = None,
     timeout: Timeout = None,
+    review: bool = False,
 ) -> Graph:
     """The uncompiled graph over two models or specs; compile it with the checkpointer, cache and store of your choice.
 
     Guidance that fails the check is written again once; then, or when the guide fails, the question goes to the
     solver's own chain of thought and `reason` says why. `prompts` maps a phase to a template of your own.
     `cache_policy` lets guide and solve be cached; `timeout` bounds one model call, in async runs only (LangGraph
-    cannot cancel a sync node). Raises ModelError for a spec that cannot be used.
+    cannot cancel a sync node). With `review` a run stops before the solver and waits for a person (review.py says what
+    is asked and what `Command(resume=...)` may answer); it needs a checkpointer. Raises ModelError for a spec that cannot be
+    used.
     """
     graph = solver_graph(solver, prompts, cache_policy, timeout)
-    add_guide(graph, guide, solve, ["solve"], prompts, cache_policy, timeout)
+    add_guide(graph, guide, solve, ["solve"], prompts, cache_policy, timeout, review=review)
     return graph
 
 
