@@ -33,8 +33,8 @@ def guided(
     solver's own chain of thought and `reason` says why. `prompts` maps a phase to a template of your own.
     `cache_policy` lets guide and solve be cached; `timeout` bounds one model call, in async runs only (LangGraph
     cannot cancel a sync node). With `review` a run stops before the solver and waits for a person (review.py says what
-    is asked and what `Command(resume=...)` may answer); it needs a checkpointer. Raises ModelError for a spec that cannot be
-    used.
+    is asked and what `Command(resume=...)` may answer); it needs a checkpointer. Raises ModelError for a spec that
+    cannot be used.
     """
     graph = solver_graph(solver, prompts, cache_policy, timeout)
     add_guide(graph, guide, solve, ["solve"], prompts, cache_policy, timeout, review=review)
