@@ -28,7 +28,7 @@ def postgres_server(programs: Path) -> Iterator[str]:
             shutil.chown(folder, identity)
 
         def run(program: str, *arguments: str) -> None:
-            command = [programs / program, "-D", f"{folder}/data", *arguments]
+            command = [str(programs / program), "-D", f"{folder}/data", *arguments]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, user=identity)
 
         run("initdb", "-U", "test", "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8")
