@@ -72,7 +72,7 @@ class ScriptedModel(BaseChatModel):
     def _reply(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> AIMessage:
         with self._lock:
             self._calls.append(messages)
-            self._offered.append([tool["function"]["name"] for tool in kwargs.get("tools", [])])
+            self._offered.append([_name(tool) for tool in kwargs.get("tools") or []])
             call = len(self._calls)
         if callable(self.replies):
             reply = self.replies(messages)
@@ -131,6 +131,11 @@ class ScriptedModel(BaseChatModel):
         await asyncio.sleep(self.latency_s)
         for chunk in _chunks(self._reply(messages, kwargs)):
             yield chunk
+
+
+def _name(tool: dict[str, Any]) -> str:
+    """A function's name; the type of a tool that is the provider's own."""
+    return str(tool.get("function", tool).get("name") or tool["type"])
 
 
 def _chunks(reply: AIMessage) -> Iterator[ChatGenerationChunk]:

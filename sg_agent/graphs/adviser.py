@@ -23,7 +23,7 @@ from sg_agent.models import Model, load_model
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row, Task
 
-# The guide's tokens stay out of the agent's stream of messages; its checkpoints and step limit out of the agent's.
+# Its tokens are no part of the agent's stream of messages, and its steps do not count against the agent's limit.
 _CONFIG = RunnableConfig(tags=[TAG_NOSTREAM], metadata={"lc_source": "guidance"}, recursion_limit=25)
 
 _TURN = Row(id="turn", question="(the user's last message)", answer="unknown")  # the solver has it already
@@ -45,7 +45,9 @@ class Adviser:
         self._model = load_model(model)
         self._graph = guide(self._model, prompts=prompts).compile(checkpointer=False, name="guide")
         self._task, self._settings, self._timeout = task, settings, timeout
-        self._shown = load_prompt("solver", "agent", (prompts or {}).get("solver"))
+        prompts = prompts or {}
+        self._shown = load_prompt("solver", "agent", prompts.get("solver"))
+        load_prompt("guide", task, prompts.get("guide"))
         route({"question": "?", "attempts": [], "prompts": {}, "ledger": []}, Runtime(context=settings))
         self.show("?")
 

@@ -1,6 +1,8 @@
 """The guide as a tool: the solver decides itself when to ask it, a few times at most in a turn of the user's.
 
-create_agent("openai:gpt-4.1-mini", [*tools, consult_tool("embedded:guide")])
+    create_agent("openai:gpt-4.1-mini", [*tools, consult_tool("embedded:guide")])
+
+How often is counted in the conversation itself, so that it holds over restarts, interrupts and parallel calls.
 """
 
 from typing import Any

@@ -10,10 +10,12 @@ from typing import Any, TypeAlias
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import CachePolicy
 
-from sg_agent.graphs.build import Timeout, add_guide
-from sg_agent.graphs.nodes import Prompts, route, settle
+from sg_agent.graphs.build import Calls, Timeout, add_guide
+from sg_agent.graphs.nodes import Prompts, route
 from sg_agent.graphs.state import GuideOutput, QuestionInput, Settings, State
+from sg_agent.graphs.vote import settle
 from sg_agent.models import Model
+from sg_agent.prices import Prices
 
 GuideGraph: TypeAlias = StateGraph[State, Settings, QuestionInput, GuideOutput]
 
@@ -25,6 +27,7 @@ def guide(
     cache_policy: CachePolicy[Any] | None = None,
     timeout: Timeout = None,
     review: bool = False,
+    prices: Prices | None = None,
 ) -> GuideGraph:
     """The uncompiled graph over a model or spec; arguments as in `guided`.
 
@@ -34,7 +37,8 @@ def guide(
     graph: GuideGraph = StateGraph(State, Settings, input_schema=QuestionInput, output_schema=GuideOutput)
     graph.add_node("route", route)
     graph.add_node("settle", settle)
-    add_guide(graph, model, lambda _: "settle", ["settle"], prompts, cache_policy, timeout, review=review)
+    calls = Calls(prompts or {}, cache_policy, timeout, prices=prices)
+    add_guide(graph, model, calls, onward=lambda _: "settle", ends=["settle"], review=review)
     graph.add_edge(START, "route")
     graph.add_edge("settle", END)
     return graph

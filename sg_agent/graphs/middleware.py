@@ -54,13 +54,16 @@ class GuidanceState(AgentState[ResponseT]):
 class GuidanceMiddleware(AgentMiddleware[GuidanceState[ResponseT], ContextT, ResponseT]):
     """Has a guide write guidance for each turn of the user's and shows it to the agent's model.
 
-    The guide reads the text of the user's message as its predecessors in `middleware` left it, and nothing else of the
-    conversation. `when` decides by that text; `task` is the kind of question that the turns ask. `place` is where the
-    guidance is shown: after the user's message, as the graphs of this package do, which leaves the system prompt to
-    provider's caches and its authority to you; or at the end of the system prompt (then put what replaces that prompt
-    before this middleware). `settings` are those of the graphs (temperature, tokens, kind and examples of the guide);
-    `prompts` maps the phases "guide" and "solver" to templates of your own, the latter for how guidance is shown.
-    `timeout` bounds the whole guidance of a turn, in seconds.
+    The guide reads the text of the user's message, as the middleware before this one left it, and nothing else of the
+    conversation. `when` decides by that text; `task` is the kind of question that the turns ask.
+
+    `place` is where guidance is shown. "message" is after the user's message, as in this package's graphs: the system
+    prompt stays what it is, for providers' caches and against guidance that would speak with its authority. "system" is
+    the end of the system prompt; then put what replaces that prompt before this middleware.
+
+    `settings` are those of the graphs, here the guide's temperature, tokens, kind and examples; `prompts` maps "guide"
+    and "solver" to templates of your own, the latter for how guidance is shown; `timeout` bounds the whole guidance of
+    a turn, in seconds.
 
     A guide that is down, slow, or writes what does not pass the check leaves the agent without guidance. User errors
     are raised: ConfigError, DataError or ModelError at once, MissingExtra or a spent budget when the guide is asked.
@@ -88,7 +91,7 @@ class GuidanceMiddleware(AgentMiddleware[GuidanceState[ResponseT], ContextT, Res
     def before_agent(self, state: GuidanceState[ResponseT], runtime: Runtime[ContextT]) -> Update | None:  # noqa: ARG002 - LangChain's signature
         """A new message of the user's begins a turn; a run that goes on with an old one does not."""
         turn = next((message.id for message in reversed(state["messages"]) if of_the_user(message)), None)
-        if turn == state.get("guidance_turn"):
+        if turn is None or turn == state.get("guidance_turn"):
             return None
         return {
             "guidance": None,

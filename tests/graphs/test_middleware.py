@@ -17,9 +17,10 @@ from langchain.agents.middleware import (
     dynamic_prompt,
 )
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, SystemMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command
 from pydantic import BaseModel
 
@@ -117,6 +118,15 @@ def test_a_run_without_a_new_message_of_the_users_is_the_same_turn() -> None:
     assert (len(guide.calls), [MARKED in text for text in shown(solver)]) == (1, [True, True])
 
 
+def test_a_turn_whose_message_is_gone_goes_on_with_its_guidance() -> None:
+    solver = ScriptedModel(replies=["7", "still 7"])
+    agent = create_agent(solver, middleware=[GuidanceMiddleware(guiding())], checkpointer=InMemorySaver())
+    agent.invoke(ASKED, THREAD)
+    agent.update_state(THREAD, {"messages": [RemoveMessage(REMOVE_ALL_MESSAGES)]})
+    agent.invoke({"messages": [AIMessage("Let me check.")]}, THREAD)
+    assert MARKED in solver.calls[-1][0].text
+
+
 def test_when_decides_by_the_question() -> None:
     guide, solver = guiding(), ScriptedModel(replies=["hello", "7"])
     agent = create_agent(
@@ -159,6 +169,13 @@ async def test_a_guide_that_is_slow_is_not_waited_for() -> None:
         assert [record["error"] for record in output["guidance_ledger"]] == [None, said]
 
 
+def test_a_guide_that_was_left_behind_writes_no_second_draft() -> None:
+    slow = ScriptedModel(replies=["Answer: 7", PLAN], latency_s=0.3)
+    create_agent(ScriptedModel(replies=["7"]), middleware=[GuidanceMiddleware(slow, timeout=0.1)]).invoke(ASKED)
+    time.sleep(1.2)
+    assert len(slow.calls) == 1
+
+
 @pytest.mark.parametrize("error", [ConfigError("no such template"), BudgetSpent("spent")])
 @pytest.mark.parametrize("timeout", [None, 30])
 def test_user_errors_and_a_spent_budget_stop_the_agent(error: Exception, timeout: float | None) -> None:
@@ -185,6 +202,7 @@ def test_a_message_without_text_gets_no_guidance() -> None:
         ({"timeout": 0}, ConfigError, "timeout must be above 0 seconds, not 0"),
         ({"settings": Settings(examples=[{"id": "1"}])}, DataError, "example 1"),
         ({"prompts": {"solver": "absent.jinja"}}, ConfigError, r"'absent\.jinja' not found"),
+        ({"prompts": {"guide": "absent.jinja"}}, ConfigError, r"'absent\.jinja' not found"),
     ],
 )
 def test_arguments_that_cannot_be_used_are_refused_at_once(

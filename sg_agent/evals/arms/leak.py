@@ -3,10 +3,11 @@
 from langgraph.types import Send
 
 from sg_agent.evals.arms.arm import Arm, Setup
-from sg_agent.graphs.build import Graph, add_guide, solver_graph
+from sg_agent.graphs.build import Calls, Graph, add_guide, solver_graph
 from sg_agent.graphs.nodes import attempts
 from sg_agent.graphs.state import State
 from sg_agent.models import Model
+from sg_agent.prices import Prices
 
 
 def leak(setup: Setup) -> Arm:
@@ -19,19 +20,20 @@ def leak(setup: Setup) -> Arm:
     return Arm(
         "leak",
         (setup.guide, setup.solver),
-        lambda load: leak_graph(load(setup.guide), load(setup.solver)),
+        lambda load: leak_graph(load(setup.guide), load(setup.solver), prices=setup.prices),
         phases=("guide", "leak"),
         control=True,
     )
 
 
-def leak_graph(guide: Model, solver: Model) -> Graph:
+def leak_graph(guide: Model, solver: Model, *, prices: Prices | None = None) -> Graph:
     """Uncompiled: START -> route -> guide -> check -> solve (x n attempts, by the prompt of `leak`) -> vote -> END.
 
     From check it is back to guide once, then to vote without an answer.
     """
-    graph = solver_graph(solver, None, None, None)
-    add_guide(graph, guide, solve, ["solve", "vote"], None, None, None)
+    calls = Calls(prices=prices)
+    graph = solver_graph(solver, calls)
+    add_guide(graph, guide, calls, onward=solve, ends=["solve", "vote"])
     return graph
 
 

@@ -11,13 +11,14 @@ from typing import Any
 import httpx
 import pytest
 from chat_server import ChatServer, Refusal, chat_server
-from inspect_ai.log import read_eval_log
 
+from sg_agent import limit
+from sg_agent import throttle as throttling
 from sg_agent.errors import RunError
-from sg_agent.evals import throttle as throttling
 from sg_agent.evals.config import EvalConfig
 from sg_agent.evals.run import run_eval
-from sg_agent.evals.throttle import Throttle, overloaded, retry_after
+from sg_agent.faults import overloaded, retry_after
+from sg_agent.throttle import Throttle
 
 # Inspect AI leaves streams to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
@@ -100,6 +101,21 @@ async def test_patience_ends_when_the_model_answers_nobody(monkeypatch: pytest.M
     assert overloaded(raised.value), "a budget must see that the call was refused, and so free"
 
 
+async def test_a_model_that_was_given_up_is_tried_again_later_and_then_serves_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(throttling, "LONGEST_PAUSE_S", 0.2)
+    server, throttle = Server(Refused(429, retry_after="86400")), Throttle("back", 4)
+    for _ in range(2):
+        with pytest.raises(RunError, match="is overloaded"):
+            await throttle.call(server.ask)
+    assert len(server.times) == 1
+    await asyncio.sleep(0.25)
+    assert await throttle.call(server.ask) == "reply"
+    assert await asyncio.gather(*(throttle.call(server.ask) for _ in range(3))) == ["reply"] * 3
+    assert throttle.load[:3] == (4, 1, 0)
+
+
 async def test_a_wait_beyond_all_patience_is_not_begun() -> None:
     start = time.monotonic()
     with pytest.raises(RunError, match="is overloaded"):
@@ -108,7 +124,7 @@ async def test_a_wait_beyond_all_patience_is_not_begun() -> None:
 
 
 async def test_calls_in_flight_go_down_and_come_back_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttling, "COOLDOWN_S", 0.0)
+    monkeypatch.setattr(limit, "COOLDOWN_S", 0.0)
     throttle, in_flight = Throttle("down-and-up", 8), list[int]()
     now = 0
 
@@ -178,7 +194,7 @@ def crowded(most: int) -> Iterator[tuple[Crowded, ChatServer]]:
 
 
 def test_a_crowded_server_leaves_no_error_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttling, "COOLDOWN_S", 0.2)
+    monkeypatch.setattr(limit, "COOLDOWN_S", 0.2)
     with crowded(2) as (world, server):
         spec = f"openai:solver@{server.base_url}"
         config = EvalConfig(
@@ -188,6 +204,3 @@ def test_a_crowded_server_leaves_no_error_records(tmp_path: Path, monkeypatch: p
     assert world.refused > 0
     assert [(arm["n"], arm["errors"]) for arm in result["arms"].values()] == [(12, 0), (12, 0)]
     assert len(server.asked) == 24 + world.refused
-    (log_file,) = (tmp_path / "run" / "logs").glob("*.eval")
-    history = read_eval_log(str(log_file), header_only=True).stats.connection_limit_history
-    assert [change.reason for change in history][:1] == ["rate_limit"]
