@@ -51,10 +51,10 @@ documents = [Document(card.text, metadata={"title": card.subject}) for card in c
 retriever = InMemoryVectorStore.from_documents(documents, BagOfNames()).as_retriever(search_kwargs={"k": 1})
 
 
-def retrieve(search: Search) -> Search:
+def retrieve(state: Search) -> Search:
     """The cards of the names in the question, then of the names on those cards, and so on."""
     found: dict[str, PassageInput] = {}
-    names = names_in(search["question"])
+    names = names_in(state["question"])
     while names and len(found) < CARDS:
         if (name := names.pop(0)) not in found:
             (document,) = retriever.invoke(name)
@@ -63,20 +63,16 @@ def retrieve(search: Search) -> Search:
     return {"context": list(found.values()), "task": "multihop_qa"}
 
 
-def rag(answering: str) -> StateGraph[Search]:
-    graph = StateGraph(Search)
-    graph.add_node("retrieve", retrieve)
-    arm = guided("embedded:guide", "embedded:solver") if answering == "guided" else standard("embedded:solver")
-    graph.add_node("answer", arm.compile())  # reads `question`, `task` and `context`
-    graph.add_edge(START, "retrieve")
-    graph.add_edge("retrieve", "answer")
-    return graph
-
-
+arms = {"standard": standard("embedded:solver"), "guided": guided("embedded:guide", "embedded:solver")}
 for question in ("Name the herald of Kara.", "Name the steward of Holt.", "Name the squire of Potters."):
-    for arm in ("standard", "guided"):
-        output = rag(arm).compile().invoke({"question": question})
-        print(f"{question} {arm}: {output['answer']}")
+    for name, arm in arms.items():
+        rag = StateGraph(Search)
+        rag.add_node("retrieve", retrieve)
+        rag.add_node("answer", arm.compile())  # reads `question`, `task` and `context`
+        rag.add_edge(START, "retrieve")
+        rag.add_edge("retrieve", "answer")
+        output = rag.compile().invoke({"question": question})
+        print(f"{question} {name}: {output['answer']}")
     print(*(passage["text"] for passage in output["context"]), "guidance:", output["guidance"], sep="\n", end="\n\n")
 
 # prints: Name the squire of Potters. standard: Tomo

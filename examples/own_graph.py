@@ -3,6 +3,8 @@
 python examples/own_graph.py
 """
 
+from typing import Any
+
 from langchain_core.messages import HumanMessage, SystemMessage
 from langgraph.graph import START, StateGraph
 from typing_extensions import TypedDict
@@ -26,10 +28,10 @@ INSTRUCTION = (
 )
 
 
-def ask_solver(ticket: Ticket) -> Ticket:
+def ask_solver(state: Ticket) -> Ticket:
     """Your own call of your own model, in your own words; without guidance `reason` says why there is none."""
-    told = f"<guidance>\n{ticket['guidance']}\n</guidance>" if ticket["guidance"] else "Think step by step."
-    question = HumanMessage(f"Question: {ticket['question']}\n\n{told}")
+    told = f"<guidance>\n{state['guidance']}\n</guidance>" if state["guidance"] else "Think step by step."
+    question = HumanMessage(f"Question: {state['question']}\n\n{told}")
     return {"reply": solver.invoke([SystemMessage(INSTRUCTION), question]).text}
 
 
@@ -50,9 +52,9 @@ class Mail(TypedDict, total=False):
 answering = guided("embedded:guide", "embedded:solver").compile()
 
 
-def answer(mail: Mail) -> Mail:
+def answer(state: Mail) -> Mail:
     """Threads, streams and interrupts of the graph around it reach into the graph called here."""
-    result = answering.invoke({"question": mail["body"], "task": "math"}, context=Settings())
+    result = answering.invoke({"question": state["body"], "task": "math"}, context=Settings())
     return {"answer_to_send": f"It is {result['answer']} ({result['route']})."}
 
 
@@ -63,7 +65,8 @@ subgraph.add_edge(START, "answer")
 question = "The depot has 20 lamps. On Monday 3 crates of lamps came in. How many lamps are there at the end?"
 ticket = one_node.compile().invoke({"question": question})
 print(ticket["guidance"], ticket["reason"], ticket["reply"], sep="\n")
-for namespace, update in subgraph.compile().stream({"body": question}, subgraphs=True):
+steps: Any = subgraph.compile().stream({"body": question}, subgraphs=True)
+for namespace, update in steps:
     print(namespace[0].split(":")[0] + " >" if namespace else "", *update)
     last = update
 print(last["answer"]["answer_to_send"])

@@ -79,7 +79,8 @@ def test_a_state_of_the_same_keys_takes_the_graph_as_a_node() -> None:
 def test_the_tokens_of_guide_and_solver_stream_out_of_the_subgraph() -> None:
     graph = desk(always(PLAN), always("Answer: 7")).compile()
     said: Counter[tuple[str, str]] = Counter()
-    for namespace, (chunk, metadata) in graph.stream({"body": BODY}, stream_mode="messages", subgraphs=True):
+    stream: Any = graph.stream({"body": BODY}, stream_mode="messages", subgraphs=True)
+    for namespace, (chunk, metadata) in stream:
         assert namespace[0].startswith("answer:")
         said[metadata["langgraph_node"], chunk.text.strip()] += 1
     assert said["guide", "Start"] == said["guide", "Monday."] == 1
