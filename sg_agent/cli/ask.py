@@ -36,6 +36,7 @@ def run(
     stream: Annotated[
         bool | None, typer.Option("--stream/--no-stream", help="Show text as it comes; the default on a terminal.")
     ] = None,
+    prices: options.Prices = None,
     trust_remote_code: options.TrustRemoteCode = False,
     json_output: options.Json = False,
     config: options.Config = None,  # noqa: ARG001 - its callback reads it
@@ -58,6 +59,7 @@ def run(
         max_tokens=max_tokens,
         guide_max_tokens=guide_max_tokens,
         seed=seed,
+        prices=prices,
         trust_remote_code=trust_remote_code,
     )
     live = sys.stdout.isatty() if stream is None else stream

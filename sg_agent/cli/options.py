@@ -77,6 +77,10 @@ MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Most
 GuideMaxTokens = Annotated[
     int | None, typer.Option("--guide-max-tokens", min=1, help="Most tokens of one guidance; default 512.")
 ]
+Prices = Annotated[
+    Path | None,
+    typer.Option("--prices", help="YAML or JSON file of your own prices, US dollars per million tokens by model."),
+]
 Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Chooses the questions of generated suites, and what is sampled.")
 ]
