@@ -88,3 +88,4 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Let a local model run the code that its repository ships.")
 ]
+Trace = Annotated[bool, typer.Option("--trace", help="Send OpenTelemetry spans to OTEL_EXPORTER_OTLP_ENDPOINT.")]

@@ -104,14 +104,14 @@ class Request:
 
 def answer(request: Request) -> Reply:
     """Ask and wait."""
-    compiled, start = request.arm.graph(_loader(request)).compile(), time.perf_counter()
+    compiled, start = request.arm.graph(_loader(request)).compile(name=request.arm.name), time.perf_counter()
     output = compiled.invoke(request.arm.question(request.row), context=request.settings)
     return _reply(request, output, time.perf_counter() - start)
 
 
 def watch(request: Request) -> Reply:
     """Ask and print guidance and reply as they come. Several attempts come at once, so only their guidance is shown."""
-    compiled, start = request.arm.graph(_loader(request)).compile(), time.perf_counter()
+    compiled, start = request.arm.graph(_loader(request)).compile(name=request.arm.name), time.perf_counter()
     output: GraphOutput | dict[str, Any] = {}
     question = request.arm.question(request.row)
     stream = compiled.stream(question, context=request.settings, stream_mode=["messages", "values"])

@@ -75,9 +75,8 @@ class Answer:
 
     @property
     def retries(self) -> int:
-        """The model calls that were made again."""
-        given_up = sum(record["error"] is not None for record in self.output["ledger"])
-        return max(0, len(self.watch.failures) - given_up)
+        """The model calls that were made again: a record is of one call with all its tries."""
+        return self.watch.calls - len(self.output["ledger"])
 
     @property
     def overhead_s(self) -> float:

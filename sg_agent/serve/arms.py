@@ -15,16 +15,17 @@ from sg_agent.errors import ConfigError
 from sg_agent.graphs.build import Graph
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, State
 from sg_agent.models import Model, load_model
+from sg_agent.prices import Prices
 from sg_agent.serve.errors import ApiError, bad_request
 from sg_agent.serve.watch import WATCHER
 
 Compiled = CompiledStateGraph[State, Settings, QuestionInput, GraphOutput]
-Build = Callable[[BaseChatModel, BaseChatModel], Graph]
+Build = Callable[[BaseChatModel, BaseChatModel, Prices | None], Graph]
 
 ARMS: dict[str, Build] = {
-    "standard": lambda guide, solver: graphs.standard(solver),  # noqa: ARG005 - asks no guide
-    "cot": lambda guide, solver: graphs.cot(solver),  # noqa: ARG005 - asks no guide
-    "guided": graphs.guided,
+    "standard": lambda _, solver, prices: graphs.standard(solver, prices=prices),
+    "cot": lambda _, solver, prices: graphs.cot(solver, prices=prices),
+    "guided": lambda guide, solver, prices: graphs.guided(guide, solver, prices=prices),
 }
 """An arm is served by what builds its graph from guide and solver."""
 
@@ -50,14 +51,21 @@ class Models:
     """
 
     def __init__(
-        self, guide: Model, solvers: Mapping[str, Model], *, arm: str, guidance_cache: int, trust_remote_code: bool
+        self,
+        guide: Model,
+        solvers: Mapping[str, Model],
+        *,
+        arm: str,
+        guidance_cache: int,
+        trust_remote_code: bool = False,
+        prices: Prices | None = None,
     ) -> None:
         self.arm = check_arm(arm)
         load = _Loader(trust_remote_code)
         self.guide = load(guide, cache=InMemoryCache(maxsize=guidance_cache) if guidance_cache else None)
         self.solvers = {name: load(solver) for name, solver in solvers.items()}
         self._graphs: dict[tuple[str, str], Compiled] = {
-            (arm, name): build(self.guide, solver).compile(name=arm)
+            (arm, name): build(self.guide, solver, prices).compile(name=arm)
             for arm, build in ARMS.items()
             for name, solver in self.solvers.items()
         }

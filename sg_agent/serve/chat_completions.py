@@ -106,7 +106,8 @@ def finish_reason(attempt: Attempt) -> str:
     """How an attempt ended, in OpenAI's words."""
     if attempt["tool_calls"]:
         return "tool_calls"
-    return {"refusal": "content_filter", "length": "length"}.get(attempt["finish"], "stop")
+    named = {"refusal": "content_filter", "filtered": "content_filter", "length": "length"}
+    return named.get(attempt["finish"], "stop")
 
 
 @dataclass

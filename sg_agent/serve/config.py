@@ -24,6 +24,7 @@ class ServeConfig:
     workers: int = 1
     keys: Path | None = None
     usage: Path | None = None
+    prices: Path | None = None
     timeout_s: float = 300.0
     grace_s: float = 30.0
     max_concurrency: int = 256

@@ -1,14 +1,12 @@
 """Errors as OpenAI's API gives them, and which of them a failed run is. Messages say what to do and hold no secret."""
 
-import email.utils
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
 
 from sg_agent.errors import BudgetSpent, SgAgentError, SolverError, UserError
-from sg_agent.graphs.model_node import http_status
+from sg_agent.faults import http_status, retry_after
 
 REFUSED_BY_UPSTREAM = {401, 403, 404}  # ours to mend, not the client's
 
@@ -101,17 +99,3 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
-
-
-def retry_after(error: BaseException) -> float | None:
-    """The seconds that a server's Retry-After asks for, be it a number or a date."""
-    for cause in _causes(error):
-        headers = getattr(getattr(cause, "response", None), "headers", None) or {}
-        if (said := headers.get("retry-after")) is None:
-            continue
-        try:
-            return float(said)
-        except ValueError:
-            with_date = email.utils.parsedate_to_datetime(said)
-            return max(0.0, with_date.timestamp() - time.time())
-    return None

@@ -1,5 +1,6 @@
 """What all requests of one process share."""
 
+from sg_agent.prices import Prices
 from sg_agent.serve.arms import Models
 from sg_agent.serve.config import ServeConfig
 from sg_agent.serve.limits import Gate
@@ -17,5 +18,6 @@ class Service:
             arm=config.arm,
             guidance_cache=config.guidance_cache,
             trust_remote_code=config.trust_remote_code,
+            prices=Prices.load(config.prices) if config.prices else None,
         )
         self.gate, self.metrics = Gate(config.max_concurrency), Metrics()
