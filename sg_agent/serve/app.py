@@ -28,6 +28,7 @@ def create_app(config: ServeConfig) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with draining_on_signals(service.gate, config.grace_s):
             yield
+        await service.models.close()
 
     app = FastAPI(title="sg-agent", version=metadata.version("sg-agent"), redoc_url=None, lifespan=lifespan)
     _add_dialect(app, service, "/v1/chat/completions", chat_completions, ChatRequest.model_json_schema())
