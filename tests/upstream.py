@@ -23,6 +23,7 @@ class Upstream(ThreadingHTTPServer):
         self.words = ["There", " are", " 7", " pens."]
         self.pause_s = 0.0
         self.status, self.headers, self.error = 200, dict[str, str](), {"message": "refused by the test"}
+        self.refusals: list[int] = []  # statuses of the first replies
         self.message: dict[str, Any] | None = None
         self.break_after: int | None = None
         self.asked: list[dict[str, Any]] = []
@@ -49,8 +50,9 @@ class _Handler(BaseHTTPRequestHandler):
         upstream = self.server
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         upstream.asked.append(body)
-        if upstream.status != 200:
-            self._whole({"error": upstream.error})
+        if upstream.refusals or upstream.status != 200:
+            status = upstream.refusals.pop(0) if upstream.refusals else upstream.status
+            self._whole({"error": upstream.error}, status)
         elif body.get("stream"):
             self._stream(body)
         else:
@@ -77,9 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(min(left, 0.02))
         self.connection.settimeout(None)
 
-    def _whole(self, body: dict[str, Any]) -> None:
+    def _whole(self, body: dict[str, Any], status: int = 200) -> None:
         text = json.dumps(body).encode()
-        self.send_response(self.server.status)
+        self.send_response(status)
         sent = {**self.server.headers, "content-type": "application/json", "content-length": str(len(text))}
         for name, value in sent.items():
             self.send_header(name, value)

@@ -10,12 +10,13 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
-from sg_agent.serve import chat_completions
+from sg_agent.serve import chat_completions, responses
 from sg_agent.serve.config import ServeConfig
 from sg_agent.serve.dialect import Dialect
 from sg_agent.serve.draining import draining_on_signals
 from sg_agent.serve.errors import ApiError
 from sg_agent.serve.exchange import Exchange
+from sg_agent.serve.responses import ResponsesRequest
 from sg_agent.serve.schemas import ChatRequest
 from sg_agent.serve.service import Service
 
@@ -32,6 +33,7 @@ def create_app(config: ServeConfig) -> FastAPI:
 
     app = FastAPI(title="sg-agent", version=metadata.version("sg-agent"), redoc_url=None, lifespan=lifespan)
     _add_dialect(app, service, "/v1/chat/completions", chat_completions, ChatRequest.model_json_schema())
+    _add_dialect(app, service, "/v1/responses", responses, ResponsesRequest.model_json_schema())
     _add_models(app, service)
     _add_probes(app, service)
     app.add_exception_handler(HTTPException, _http_error)

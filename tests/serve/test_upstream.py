@@ -1,7 +1,6 @@
 """A hosted solver behind the server: what passes through, what its failures become, what a client's leaving stops."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 
@@ -112,9 +111,7 @@ def test_a_rate_limit_passes_on_with_its_retry_after(solver: Upstream, address: 
 
 def test_retries_are_told_and_counted(solver: Upstream) -> None:
     with serving(solvers={"u": solver.spec}) as address:
-        solver.status = 503
-
-        threading.Timer(0.3, lambda: setattr(solver, "status", 200)).start()
+        solver.refusals = [503]
         reply = httpx.post(f"{address}/v1/chat/completions", json=body("standard/u"), timeout=30)
         assert reply.status_code == 200
         assert reply.headers["x-sg-agent-retries"] == "1"
