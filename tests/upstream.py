@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
         self.end_headers()
-        deltas = [{"content": word} for word in self.server.words]
+        deltas: list[dict[str, Any]] = [{"content": word} for word in self.server.words]
         if calls := (self.server.message or {}).get("tool_calls"):
             deltas = [{"tool_calls": [{**call, "index": i}]} for i, call in enumerate(calls)]
         for number, delta in enumerate(deltas):

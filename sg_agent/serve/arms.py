@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
@@ -31,7 +30,6 @@ ARMS: dict[str, Build] = {
 }
 """An arm is served by what builds its graph from guide and solver."""
 
-CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=256)  # --max-concurrency is the limit
 ARM = re.compile(r"(?P<arm>[a-z_]+)(?:@(?P<attempts>\d{1,3}))?")
 
 
@@ -126,7 +124,7 @@ class _Loader:
         loaded = load_model(model, max_retries=0, trust_remote_code=self.trust_remote_code)
         if client := getattr(loaded, "root_async_client", None):
             # LangChain shares connections between all models of a process; these are the server's, to close.
-            own = client.with_options(http_client=DefaultAsyncHttpxClient(limits=CONNECTIONS))
+            own = client.with_options(http_client=DefaultAsyncHttpxClient())
             changes |= {"root_async_client": own, "async_client": own.chat.completions}
         callbacks: list[BaseCallbackHandler] = [WATCHER]
         return loaded.model_copy(update={**changes, "callbacks": callbacks})

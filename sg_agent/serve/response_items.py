@@ -13,7 +13,7 @@ Item = dict[str, Any]
 
 def chat_messages(instructions: str | None, given: str | list[Item]) -> list[Item]:
     """Instructions and input as the messages of a chat completion. Raises ApiError for an item that is not known."""
-    turns = [{"role": "system", "content": instructions}] if instructions else []
+    turns: list[Item] = [{"role": "system", "content": instructions}] if instructions else []
     if isinstance(given, str):
         return [*turns, {"role": "user", "content": given}]
     for number, item in enumerate(given):

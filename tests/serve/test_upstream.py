@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -51,17 +52,16 @@ def test_an_unknown_cost_has_no_header(address: str) -> None:
 
 def test_tool_calls_come_back_whole_and_streamed(solver: Upstream, address: str) -> None:
     solver.message = {"role": "assistant", "content": None, "tool_calls": [CALL]}
-    with OpenAI(base_url=address.removesuffix("/chat/completions"), api_key="none", max_retries=0) as sdk:
-        reply = sdk.chat.completions.create(model="guided/u", messages=[TURN], tools=[TOOL])  # type: ignore[list-item]
+    with OpenAI(base_url=address.removesuffix("/chat/completions"), api_key="none", max_retries=0) as client:
+        sdk: Any = client
+        reply = sdk.chat.completions.create(model="guided/u", messages=[TURN], tools=[TOOL])
         (choice,) = reply.choices
         assert choice.finish_reason == "tool_calls"
         assert choice.message.tool_calls
         whole = choice.message.tool_calls[0].model_dump()
         assert (whole["id"], whole["function"]["name"]) == ("call_1", "count")
         assert json.loads(whole["function"]["arguments"]) == {"what": "pens"}
-        chunks = list(
-            sdk.chat.completions.create(model="guided/u", messages=[TURN], tools=[TOOL], stream=True)  # type: ignore[list-item]
-        )
+        chunks = list(sdk.chat.completions.create(model="guided/u", messages=[TURN], tools=[TOOL], stream=True))
     calls = [call for chunk in chunks for choice in chunk.choices for call in choice.delta.tool_calls or []]
     assert calls[0].id == "call_1"
     assert json.loads("".join(call.function.arguments or "" for call in calls if call.function)) == {"what": "pens"}
