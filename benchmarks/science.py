@@ -1,5 +1,7 @@
 """`make science`: what distillation, chain-of-thought tuning and RL bring on the embedded worlds, three seeds each.
 
+Transfer asks a second solver, smaller and of another seed, which is pretrained first unless it is there.
+
     python benchmarks/science.py             # continues where it stopped; two cells at a time, one thread each
     python benchmarks/science.py --list      # the cells, and which are done
     python benchmarks/science.py --cell NAME # one cell, in this process
@@ -30,8 +32,10 @@ SIZES = {"depot": (30, 100, 300, 1000, 3000), "archive": (30, 100, 300)}
 RL_FROM, RL_QUESTIONS, RL_STEPS = 100, 1000, 40
 RL_REWARDS = {"uplift": {"uplift": 1.0}, "task": {"task": 1.0}, "rationale": {"rationale": 1.0}}
 ABLATION_ROWS = 1000
+OTHER_SOLVER = RUNS / "other-solver"
+OTHER_SHAPE = {"layers": 3, "width": 144, "seed": 1}
 
-Kind = Literal["guide", "cot", "rl", "ablation"]
+Kind = Literal["guide", "cot", "rl", "ablation", "transfer"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,11 @@ class Cell:
                 return [Cell("guide", self.world, self.seed, RL_FROM)]
             case "ablation":
                 return [Cell("guide", self.world, self.seed, self.rows), Cell("cot", self.world, self.seed, self.rows)]
+            case "transfer":
+                return [
+                    Cell("guide", self.world, self.seed, RL_FROM),
+                    Cell("rl", self.world, self.seed, RL_QUESTIONS, "uplift"),
+                ]
             case _:
                 return []
 
@@ -71,12 +80,13 @@ def cells() -> Iterator[Cell]:
         yield Cell("rl", "depot", seed, RL_QUESTIONS, "uplift")
         yield from (Cell("cot", "depot", seed, rows) for rows in SIZES["depot"])
         yield Cell("ablation", "depot", seed, ABLATION_ROWS)
+        yield Cell("transfer", "depot", seed, RL_QUESTIONS)
     for seed in SEEDS:
         yield from (Cell("rl", "depot", seed, RL_QUESTIONS, reward) for reward in ("rationale", "task"))
         yield from (Cell("cot", "depot", seed, rows) for rows in (10_000, 30_000))
     for seed in SEEDS:
         yield from (Cell("guide", "archive", seed, rows) for rows in SIZES["archive"])
-        yield from (Cell("cot", "archive", seed, rows) for rows in (*SIZES["archive"], 1000, 3000))
+        yield from (Cell("cot", "archive", seed, rows) for rows in (*SIZES["archive"], 1000))
 
 
 def run_cell(cell: Cell) -> list[dict[str, Any]]:
@@ -85,17 +95,32 @@ def run_cell(cell: Cell) -> list[dict[str, Any]]:
 
     torch.set_num_threads(1)
     for needed in cell.needs:  # there already, unless runs/ was cleared since
-        tune(needed)
+        train(needed)
     start = time.perf_counter()
+    train(cell)
+    trained_s = time.perf_counter() - start
+    return [{**found, "trained_s": round(trained_s)} for found in measure(cell)]
+
+
+def train(cell: Cell) -> None:
+    """What the cell is about; nothing for one that only compares what others trained."""
     match cell.kind:
         case "guide" | "cot":
             tune(cell)
         case "rl":
             train_rl(cell)
+        case "transfer":
+            pretrain_other_solver()
         case "ablation":
             pass
-    trained_s = time.perf_counter() - start
-    return [{**found, "trained_s": round(trained_s)} for found in measure(cell)]
+
+
+def pretrain_other_solver() -> None:
+    """A base of another size and seed, by two processes: about an hour on two idle cores. Continues what it began."""
+    flags = [text for name, value in OTHER_SHAPE.items() for text in (f"--{name}", str(value))]
+    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "sg_agent.training.pretrain"]
+    if not (OTHER_SOLVER / "base" / "passport.json").is_file():
+        subprocess.run([sys.executable, *command, "--out", str(OTHER_SOLVER), *flags], check=True)
 
 
 def tune(cell: Cell) -> None:
@@ -169,6 +194,17 @@ def measure(cell: Cell) -> Iterator[dict[str, Any]]:
                         "guide": "trained" if trained else "untrained",
                         "solver": "frozen" if frozen else "cot-tuned",
                     }
+        case "transfer":
+            distilled, rl = cell.needs
+            other = f"local:{OTHER_SOLVER / 'base'}"
+            for arm, name, guide in (
+                ("standard", "none", base),
+                ("cot", "none", base),
+                ("oracle", "gold", base),
+                ("guided", "distilled", adapted(distilled)),
+                ("guided", "after RL", adapted(rl)),
+            ):
+                yield {**ask(cell, arm, guide=guide, solver=other), "guide": name, "solver": "other"}
 
 
 def adapted(cell: Cell) -> str:
@@ -182,7 +218,7 @@ def ask(cell: Cell, arm: str, *, guide: str, solver: str) -> dict[str, Any]:
     """What `arm` gets right of the unseen questions, and what share of guidance leaks."""
     from sg_agent import EvalConfig, run_eval
 
-    out = RUNS / cell.name / "eval" / str(abs(hash_of(f"{guide} {solver}")))
+    out = RUNS / cell.name / "eval" / str(hash_of(f"{arm} {guide} {solver}"))
     result = run_eval(
         EvalConfig(
             cell.world,

@@ -72,6 +72,22 @@ def ablation_lines(rows: list[Row]) -> list[str]:
     return lines
 
 
+def transfer_lines(rows: list[Row]) -> list[str]:
+    """The second solver alone, with gold guidance, and with guides that never met it; the first solver beside it."""
+    other = by([row for row in rows if row["kind"] == "transfer"], "arm", "guide")
+    first = by([row for row in rows if row["world"] == "depot"], "kind", "rows", "reward")
+    lines = ["| guidance | with the second solver | with the solver it was trained with |", "|---|---|---|"]
+    for words, key, trained in (
+        ("none, answer at once", ("standard", "none"), []),
+        ("none, chain of thought", ("cot", "none"), []),
+        ("of the guide on 100 rows", ("guided", "distilled"), first.get(("guide", 100, ""), [])),
+        ("of the same after RL", ("guided", "after RL"), first.get(("rl", 1000, "uplift"), [])),
+        ("gold", ("oracle", "gold"), []),
+    ):
+        lines.append(f"| {words} | {spread(other.get(key, []))} | {spread(trained)} |")
+    return lines
+
+
 def plot(rows: list[Row]) -> None:
     """learning_curve.png: accuracy against rows, one line per kind of tuning, a dot per seed."""
     import matplotlib as mpl
@@ -117,6 +133,8 @@ def main() -> None:
         "\n".join(rl_lines(rows)),
         "## Ablation, both trained on 1,000 rows",
         "\n".join(ablation_lines(rows)),
+        "## Transfer: guides trained with one solver, used with a smaller one of another seed",
+        "\n".join(transfer_lines(rows)),
         f"Made from the {len(rows)} rows of `rows.jsonl` by `python benchmarks/science_report.py`.",
     ]
     (FOLDER / "README.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")

@@ -11,18 +11,21 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
-from sg_agent.models import embedded_name
+from sg_agent.models import embedded_name, openai_server
+from sg_agent.prices import Prices
 
 Role = Literal["guide", "solver", "teacher", "judge"]
 IN_PROCESS = {"local", "scriptedmodel", "embedded"}  # the last in records only: its provider is local
 CUSTOM = "openai-compatible"
+RETRIES = "retries"  # where a model that asks again by itself says how often it did, in a reply's response_metadata
 
 
 class CallRecord(TypedDict):
     """One model call. Plain data, so that any checkpointer can store it.
 
-    `cached` is True when the reply came from LangChain's model cache or LangGraph's node cache: it cost nothing. `run`
-    is there while a graph runs and names the run that made the call.
+    `cached` is True when the reply came from LangChain's model cache or LangGraph's node cache: it cost nothing.
+    `retries` is there when the call was made again, as often as we know: what a client does by itself we do not see.
+    `run` is there while a graph runs and names the run that made the call.
     """
 
     role: Role
@@ -35,6 +38,7 @@ class CallRecord(TypedDict):
     latency_s: float
     cached: bool
     error: str | None
+    retries: NotRequired[int]
     run: NotRequired[str]
 
 
@@ -54,9 +58,9 @@ class Source(NamedTuple):
     @classmethod
     def traced(cls, params: Mapping[str, Any], base_url: str | None, *, unnamed: str) -> "Source":
         """What a tracer's `params` (ls_provider, ls_model_name) name. A custom server is its own provider."""
-        provider = str(params.get("ls_provider", "unknown"))
-        custom = provider == "openai" and base_url and "api.openai.com" not in base_url
-        return cls(CUSTOM if custom else provider, str(params.get("ls_model_name") or unnamed), base_url)
+        provider, name = str(params.get("ls_provider", "unknown")), str(params.get("ls_model_name") or unnamed)
+        server = openai_server(base_url) if provider == "openai" else None
+        return cls(CUSTOM if server else provider, name, server)
 
     @property
     def spec(self) -> str:
@@ -72,27 +76,38 @@ def call_record(
     latency_s: float,
     attempt: int | None = None,
     run: str | None = None,
+    retries: int = 0,
+    prices: Prices | None = None,
 ) -> CallRecord:
-    """The record of a call that was answered."""
-    record = reply_record(role, Source.of(model), reply, latency_s=latency_s, attempt=attempt)
+    """The record of a call that was answered. `retries` are those of whoever called the model."""
+    record = reply_record(role, Source.of(model), reply, latency_s=latency_s, attempt=attempt, prices=prices)
+    if known := retries + int(reply.response_metadata.get(RETRIES, 0)):
+        record["retries"] = known
     return record if run is None else {**record, "run": run}
 
 
 def reply_record(
-    role: Role, source: Source, reply: AIMessage, *, latency_s: float, attempt: int | None = None
+    role: Role,
+    source: Source,
+    reply: AIMessage,
+    *,
+    latency_s: float,
+    attempt: int | None = None,
+    prices: Prices | None = None,
 ) -> CallRecord:
     """The record of a reply from `source`."""
     usage = reply.usage_metadata
     cached = bool(usage and usage.get("total_cost") == 0)
-    source = source._replace(name=str(reply.response_metadata.get("model_name") or source.name))
+    reported = str(reply.response_metadata.get("model_name") or source.name)
+    free = cached or source.provider in IN_PROCESS
     return {
         "role": role,
-        "model": source.spec,
+        "model": source._replace(name=reported).spec,
         "attempt": attempt,
         "input_tokens": usage["input_tokens"] if usage else 0,
         "output_tokens": usage["output_tokens"] if usage else 0,
         "cached_tokens": _tokens_from_cache(usage),
-        "cost_usd": 0.0 if cached or source.provider in IN_PROCESS else _cost(source, usage),
+        "cost_usd": 0.0 if free else _cost(source, usage, prices, reported=reported),
         "latency_s": round(latency_s, 4),
         "cached": cached,
         "error": None,
@@ -124,9 +139,9 @@ def failed_call(role: Role, model: BaseChatModel, error: BaseException, *, attem
     }
 
 
-def price(model: BaseChatModel, usage: UsageMetadata | None) -> float | None:
+def price(model: BaseChatModel, usage: UsageMetadata | None, *, prices: Prices | None = None) -> float | None:
     """US dollars of a call to `model` that used so much; 0 in this process, None where price or usage is unknown."""
-    return 0.0 if in_process(model) else _cost(Source.of(model), usage)
+    return 0.0 if in_process(model) else _cost(Source.of(model), usage, prices)
 
 
 def usage_of(input_tokens: int, output_tokens: int) -> UsageMetadata:
@@ -141,13 +156,26 @@ def in_process(model: BaseChatModel) -> bool:
     return Source.of(model).provider in IN_PROCESS
 
 
-def _cost(source: Source, usage: UsageMetadata | None) -> float | None:
-    """US dollars by genai-prices' shipped table, which knows some servers by their address; None when it does not."""
+def _cost(
+    source: Source, usage: UsageMetadata | None, prices: Prices | None, *, reported: str | None = None
+) -> float | None:
+    """US dollars by the user's own prices, else by genai-prices' shipped table; None when neither knows.
+
+    `reported` is the model that the reply names, which may be a dated version of the one that was asked.
+    """
     if usage is None:
         return None
+    names, read = list(dict.fromkeys([reported or source.name, source.name])), _tokens_from_cache(usage)
+    provider = "openai" if source.provider == CUSTOM else source.provider
+    if own := prices and prices.find(provider, names, source.base_url):
+        return own.cost(input_tokens=usage["input_tokens"], cached_tokens=read, output_tokens=usage["output_tokens"])
+    return _shipped_price(source._replace(name=names[0]), usage, read)
+
+
+def _shipped_price(source: Source, usage: UsageMetadata, read: int) -> float | None:
+    """By genai-prices' table, which knows some servers by their address."""
     from genai_prices import Usage, calc_price
 
-    read = _tokens_from_cache(usage)
     used = Usage(input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"], cache_read_tokens=read)
     try:
         if source.provider == CUSTOM:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
 
@@ -14,22 +15,27 @@ from sg_agent.weights import find_adapter, find_model
 
 Model = str | BaseChatModel  # what is accepted wherever a model is named
 
+RESPONSES = "openai-responses"  # the prefix of OpenAI's models when asked through the Responses API
 EMBEDDED = Path(__file__).parent / "embedded"
 EMBEDDED_BASE, EMBEDDED_GUIDE = EMBEDDED / "base", EMBEDDED / "guide"
 ACCEPTED = (
     "embedded:solver, embedded:guide, local:<path or hub id>[@<adapter>], openai:<model>[@<base_url>], "
-    "or <provider>:<model> of LangChain"
+    "openai-responses:<model>[@<base_url>], or <provider>:<model> of LangChain"
 )
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A spec in its parts. `at` is what follows the @: an adapter, or the base_url of an OpenAI-compatible server."""
+    """A spec in its parts. `at` is what follows the @: an adapter, or the base_url of an OpenAI-compatible server.
+
+    `responses`: asked through OpenAI's Responses API.
+    """
 
     kind: Literal["local", "openai", "other"]
     provider: str
     model: str
     at: str | None = None
+    responses: bool = False
 
 
 def parse_spec(spec: str) -> Spec:
@@ -42,7 +48,7 @@ def parse_spec(spec: str) -> Spec:
         if model not in adapters:
             raise ModelError(f"unknown model {spec!r}; the embedded ones are embedded:solver and embedded:guide")
         return Spec("local", "local", str(EMBEDDED_BASE), adapters[model])
-    if provider not in ("local", "openai"):
+    if provider not in ("local", "openai", RESPONSES):
         return Spec("other", provider, model)
     name, at, rest = model.rpartition("@") if "@" in model else (model, "", "")
     if not name or (at and not rest):
@@ -51,7 +57,7 @@ def parse_spec(spec: str) -> Spec:
         return Spec("local", provider, name, rest or None)
     if at and not rest.startswith(("http://", "https://")):
         raise ModelError(f"{spec!r}: the base_url after @ must begin with http:// or https://, not {rest!r}")
-    return Spec("openai", provider, name, rest or None)
+    return Spec("openai", "openai", name, rest or None, responses=provider == RESPONSES)
 
 
 def load_model(
@@ -65,7 +71,7 @@ def load_model(
 ) -> BaseChatModel:
     """The chat model that `spec` names; a ready model is returned as it is. None leaves a setting to the model.
 
-    A provider whose models know no seed gets none; `max_retries` is for the client of `openai:` specs.
+    A model that knows no seed gets none, and `max_retries`, of a hosted model's client, only one that has it.
     Raises ModelError or MissingExtra, in one line.
     """
     if isinstance(spec, BaseChatModel):
@@ -76,7 +82,7 @@ def load_model(
     if parts.kind == "local":
         return _load_local(spec, parts, settings, trust_remote_code)
     if parts.kind == "other":
-        return _load_other(spec, parts, settings)
+        return _load_other(spec, parts, settings, max_retries)
     return _load_openai(spec, parts, settings if max_retries is None else {**settings, "max_retries": max_retries})
 
 
@@ -115,8 +121,17 @@ def model_name(model: BaseChatModel) -> str:
     if not name:
         return type(model).__name__
     base_url = getattr(model, "openai_api_base", None) if provider == "openai" else None
+    if provider == "openai" and getattr(model, "use_responses_api", None):
+        provider = RESPONSES
     full = f"{provider}:{name}@{base_url}" if base_url else f"{provider}:{name}"
     return embedded_name(full)
+
+
+def openai_server(base_url: str | None) -> str | None:
+    """The server that a client of OpenAI's asks, `base_url` or the environment's; None for OpenAI's own."""
+    url = base_url or os.environ.get("OPENAI_API_BASE") or os.environ.get("OPENAI_BASE_URL")
+    host = (urlsplit(url).hostname or "") if url else "api.openai.com"
+    return None if host == "api.openai.com" or host.endswith(".api.openai.com") else url
 
 
 def embedded_name(spec: str) -> str:
@@ -151,15 +166,21 @@ def _load_openai(spec: str, parts: Spec, settings: dict[str, Any]) -> BaseChatMo
         settings = {**settings, "base_url": parts.at, "api_key": key or "none"}
     elif not key:
         raise ModelError(f"{spec!r} needs the environment variable OPENAI_API_KEY")
+    if parts.responses:
+        settings = {name: value for name, value in settings.items() if name != "seed"}
+        settings["use_responses_api"] = True
     return ChatOpenAI(model=parts.model, stream_usage=True, **settings)
 
 
-def _load_other(spec: str, parts: Spec, settings: dict[str, Any]) -> BaseChatModel:
+def _load_other(spec: str, parts: Spec, settings: dict[str, Any], max_retries: int | None) -> BaseChatModel:
     from langchain.chat_models import init_chat_model
 
     seed = settings.pop("seed", None)
     try:
         model: BaseChatModel = init_chat_model(parts.model, model_provider=parts.provider, **settings)
+        if max_retries is not None and "max_retries" in type(model).model_fields:  # its client is made with it
+            settings["max_retries"] = max_retries
+            model = init_chat_model(parts.model, model_provider=parts.provider, **settings)
     except ImportError as error:
         raise ModelError(f"{spec!r}: {error}") from error
     except Exception as error:  # every provider has its own errors for a missing key or a bad name

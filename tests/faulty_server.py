@@ -1,156 +1,199 @@
-"""A chat completions server on the loopback that adds numbers, and fails as hosted ones do, at rates that a test sets.
+"""OpenAI's two APIs on the loopback, with the faults that hosted models have: each call takes the next of `acts`."""
 
-Asked "what is 12 + 30?", it answers "Answer: 42"; the model `guide` writes a plan. Whether a call fails is drawn from
-the seed, the question and how often it was asked before: the same whatever the order of the calls, and fresh for one
-that is made again.
-"""
-
-import asyncio
 import json
-import re
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from random import Random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from chat_server import completion
-
-SUM = re.compile(r"(\d+) \+ (\d+)")
-PLAN = "1. Read both numbers.\n2. Add the second to the first."
-FAULTS: Mapping[str, float] = {
-    "429": 0.05,
-    "429 with Retry-After": 0.05,
-    "500": 0.05,
-    "hang": 0.03,
-    "cut": 0.02,
-    "malformed": 0.02,
-    "empty": 0.01,
+USAGE = {"prompt_tokens": 50, "completion_tokens": 5, "total_tokens": 55}
+RESPONSES_USAGE = {
+    "input_tokens": 50,
+    "output_tokens": 5,
+    "total_tokens": 55,
+    "input_tokens_details": {"cached_tokens": 20},
+    "output_tokens_details": {"reasoning_tokens": 0},
 }
-RETRY_AFTER_S = 1
+
+ITEM = {"type": "message", "id": "msg_1", "role": "assistant"}
 
 
-class FaultyServer:
-    """`faults` are shares of the calls; `given` counts what was done, `connections` are those open now."""
+@dataclass(frozen=True)
+class Act:
+    """What a call gets: `text` and how it ended, or a status, after `wait_s` seconds.
 
-    def __init__(self, faults: Mapping[str, float], seed: int) -> None:
-        self.faults, self.seed = faults, seed
-        self.given: Counter[str] = Counter()
-        self.connections: set[asyncio.StreamWriter] = set()
-        self.port = 0
-        self._asked: Counter[str] = Counter()
+    `cut` ends the connection after as many words of a stream; `gap_s` is between its words. `body` is sent as it is.
+    """
+
+    text: str = "Answer: 7"
+    finish: str | None = "stop"
+    refusal: str | None = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+    wait_s: float = 0.0
+    gap_s: float = 0.0
+    cut: int | None = None
+
+
+class FaultyServer(ThreadingHTTPServer):
+    """`acts` in the order of the calls, the last one for ever, or a function of the body. `asked` has the bodies."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, acts: Sequence[Act] | Callable[[dict[str, Any]], Act]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.acts = acts
+        self.asked: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        self.paths: list[str] = []
+        self.gone = 0
+        self._lock = threading.Lock()
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http://127.0.0.1:{self.server_port}/v1"
 
-    async def serve(self, ready: threading.Event, stop: asyncio.Event) -> None:
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=1024)
-        self.port = server.sockets[0].getsockname()[1]
-        ready.set()
-        await stop.wait()
-        server.close()
-        for writer in self.connections:
-            writer.transport.abort()
-
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections.add(writer)
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = re.search(rb"content-length: (\d+)", head)
-                body = await reader.readexactly(int(length[1]) if length else 0)
-                if not await self._answer(json.loads(body), reader, writer):
-                    break
-                await writer.drain()
-        self.connections.discard(writer)
-        writer.close()
-
-    async def _answer(self, asked: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection goes on."""
-        fault, text = self._draw(asked), answer_to(asked)
-        self.given[fault or "answered"] += 1
-        match fault:
-            case "429" | "429 with Retry-After" | "500":
-                retry = {"retry-after": str(RETRY_AFTER_S)} if "After" in fault else {}
-                writer.write(_http(int(fault[:3]), b'{"error": {"message": "ordered by the test"}}', retry))
-            case "hang":
-                await reader.read()  # until the other side gives up
-                return False
-            case "cut":
-                whole = _stream(asked["model"], text) if asked.get("stream") else _whole(asked["model"], text)
-                writer.write(whole[: len(whole) * 2 // 3])
-                return False
-            case "malformed" if asked.get("stream"):
-                writer.write(_chunked([b'data: {"id": "call", "choices": [{"index"\n\n', b"data: [DONE]\n\n"]))
-            case "malformed":
-                writer.write(_http(200, b'{"id": "call", "choices": [{"index"', {}))
-            case _:
-                said = "" if fault == "empty" else text
-                writer.write(_stream(asked["model"], said) if asked.get("stream") else _whole(asked["model"], said))
-        return True
-
-    def _draw(self, asked: dict[str, Any]) -> str | None:
-        call = f"{asked['model']} {sum_in(asked)}"
-        self._asked[call] += 1
-        drawn = Random(f"{self.seed} {call} {self._asked[call]}").random()
-        for fault, share in self.faults.items():
-            if (drawn := drawn - share) < 0:
-                return fault
-        return None
-
-
-def sum_in(asked: dict[str, Any]) -> tuple[int, int]:
-    """The two numbers of the question in a request."""
-    found = SUM.search(json.dumps(asked["messages"]))
-    assert found, asked
-    return int(found[1]), int(found[2])
-
-
-def answer_to(asked: dict[str, Any]) -> str:
-    """The right reply."""
-    return PLAN if asked["model"] == "guide" else f"I add the two. Answer: {sum(sum_in(asked))}"
-
-
-def _http(status: int, body: bytes, headers: dict[str, str]) -> bytes:
-    told = {"content-type": "application/json", "content-length": str(len(body)), **headers}
-    lines = [f"HTTP/1.1 {status} Said", *(f"{name}: {value}" for name, value in told.items())]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def _whole(model: str, text: str) -> bytes:
-    return _http(200, json.dumps(completion(model, text)).encode(), {})
-
-
-def _stream(model: str, text: str) -> bytes:
-    def event(choices: list[dict[str, Any]], usage: dict[str, int] | None = None) -> bytes:
-        body = {"id": "call", "object": "chat.completion.chunk", "created": 0, "model": model, "choices": choices}
-        return b"data: " + json.dumps({**body, "usage": usage}).encode() + b"\n\n"
-
-    words = re.findall(r"\S+\s*", text) or [""]
-    deltas = [event([{"index": 0, "delta": {"role": "assistant", "content": word}}]) for word in words]
-    last = event([{"index": 0, "delta": {}, "finish_reason": "stop"}])
-    return _chunked([*deltas, last, event([], completion(model, text)["usage"]), b"data: [DONE]\n\n"])
-
-
-def _chunked(events: list[bytes]) -> bytes:
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    return head + b"".join(f"{len(event):x}\r\n".encode() + event + b"\r\n" for event in [*events, b""])
+    def act(self, path: str, body: dict[str, Any]) -> Act:
+        with self._lock:
+            self.asked.append(body)
+            self.paths.append(path)
+            self.times.append(time.monotonic())
+            number = len(self.asked)
+        return self.acts(body) if callable(self.acts) else self.acts[min(number, len(self.acts)) - 1]
 
 
 @contextmanager
-def faulty_server(faults: Mapping[str, float] = FAULTS, *, seed: int = 0) -> Iterator[FaultyServer]:
-    """A server that runs meanwhile, on a thread of its own."""
-    server, ready, stop = FaultyServer(faults, seed), threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(ready, stop),))
+def faulty_server(*acts: Act, by: Callable[[dict[str, Any]], Act] | None = None) -> Iterator[FaultyServer]:
+    """A server that runs meanwhile."""
+    server = FaultyServer(by or acts)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    assert ready.wait(10)
     try:
         yield server
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        server.shutdown()
+        server.server_close()
         thread.join()
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: FaultyServer
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        act = self.server.act(self.path, body)
+        time.sleep(act.wait_s)
+        try:
+            self._answer(act, body)
+        except OSError:  # the client has hung up
+            self.server.gone += 1
+            self.close_connection = True
+
+    def _answer(self, act: Act, body: dict[str, Any]) -> None:
+        responses = self.path.endswith("/responses")
+        if act.status != 200:
+            self._send(act.status, json.dumps({"error": {"message": "refused by the test"}}), act.headers)
+        elif act.body is not None:
+            self._send(200, act.body, act.headers)
+        elif body.get("stream"):
+            self._stream(response_events(act, body["model"]) if responses else chat_events(act, body["model"]), act)
+        else:
+            self._send(200, json.dumps(response(act, body["model"]) if responses else chat(act, body["model"])), {})
+
+    def _send(self, status: int, text: str, headers: dict[str, str]) -> None:
+        data = text.encode()
+        self.send_response(status)
+        named = {"content-type": "application/json", **headers, "content-length": str(len(data)), "connection": "close"}
+        for name, value in named.items():
+            self.send_header(name, value)
+        self.close_connection = True  # LangChain keeps its clients, and a test's event loop ends
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _stream(self, events: Iterator[str], act: Act) -> None:
+        """Server-sent events; the end of the connection is the end of the stream, so that a cut is not seen as one."""
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        for number, event in enumerate(events):
+            if act.cut is not None and number > act.cut:
+                return
+            self.wfile.write(event.encode())
+            self.wfile.flush()
+            time.sleep(act.gap_s)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+        """Silent."""
+
+
+def chat(act: Act, model: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": act.text, "refusal": act.refusal}
+    choice = {"index": 0, "message": message, "finish_reason": act.finish}
+    common = {"id": "call", "object": "chat.completion", "created": 0, "model": model, "usage": USAGE}
+    return {**common, "choices": [choice]}
+
+
+def chat_events(act: Act, model: str) -> Iterator[str]:
+    def event(delta: dict[str, Any] | None, finish: str | None = None, usage: dict[str, int] | None = None) -> str:
+        choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
+        common = {"id": "call", "object": "chat.completion.chunk", "created": 0, "model": model, "usage": usage}
+        return f"data: {json.dumps({**common, 'choices': choices})}\n\n"
+
+    for word in act.text.split(" "):
+        yield event({"role": "assistant", "content": f"{word} "})
+    yield event({}, act.finish)
+    yield event(None, usage=USAGE)
+    yield "data: [DONE]\n\n"
+
+
+def response(act: Act, model: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"type": "output_text", "text": act.text, "annotations": []}
+    if act.refusal is not None:
+        content = {"type": "refusal", "refusal": act.refusal}
+    stopped = act.finish == "stop"
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 0,
+        "model": model,
+        "status": "completed" if stopped else "incomplete",
+        "incomplete_details": None if stopped else {"reason": act.finish},
+        "error": None,
+        "output": [
+            {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [content]}
+        ],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": RESPONSES_USAGE,
+    }
+
+
+def response_events(act: Act, model: str) -> Iterator[str]:
+    number = 0
+
+    def event(kind: str, **fields: Any) -> str:
+        nonlocal number
+        number += 1
+        return f"event: {kind}\ndata: {json.dumps({'type': kind, 'sequence_number': number, **fields})}\n\n"
+
+    begun = {**response(act, model), "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
+    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    yield event("response.created", response=begun)
+    yield event("response.output_item.added", output_index=0, item={**ITEM, "status": "in_progress", "content": []})
+    if act.refusal is not None:
+        yield event("response.refusal.done", refusal=act.refusal, **place)
+    else:
+        for word in act.text.split(" "):
+            yield event("response.output_text.delta", delta=f"{word} ", logprobs=[], **place)
+        yield event("response.output_text.done", text=act.text, logprobs=[], **place)
+    done = "completed" if act.finish == "stop" else "incomplete"
+    yield event(f"response.{done}", response=response(act, model))

@@ -36,12 +36,15 @@ def run(
     stream: Annotated[
         bool | None, typer.Option("--stream/--no-stream", help="Show text as it comes; the default on a terminal.")
     ] = None,
+    prices: options.Prices = None,
     trust_remote_code: options.TrustRemoteCode = False,
+    trace: options.Trace = False,
     json_output: options.Json = False,
     config: options.Config = None,  # noqa: ARG001 - its callback reads it
 ) -> None:
     """Answer the question and show how."""
     from sg_agent.cli.request import Request, answer, report, watch
+    from sg_agent.cli.trace import spans
     from sg_agent.errors import ConfigError, RunError
 
     if json_output and stream:
@@ -58,13 +61,15 @@ def run(
         max_tokens=max_tokens,
         guide_max_tokens=guide_max_tokens,
         seed=seed,
+        prices=prices,
         trust_remote_code=trust_remote_code,
     )
     live = sys.stdout.isatty() if stream is None else stream
-    reply = watch(request) if live and not json_output else answer(request)
-    if json_output:
-        typer.echo(json.dumps(reply))
-    else:
-        report(reply, streamed=live)
+    with spans(trace):
+        reply = watch(request) if live and not json_output else answer(request)
+        if json_output:
+            typer.echo(json.dumps(reply))
+        else:
+            report(reply, streamed=live)
     if reply["answer"] is None:
         raise RunError("no answer could be read from the reply")

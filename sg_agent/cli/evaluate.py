@@ -60,6 +60,7 @@ def run(
     max_tokens: options.MaxTokens = None,
     guide_max_tokens: options.GuideMaxTokens = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run directory; default runs/SUITE-HASH.")] = None,
+    prices: options.Prices = None,
     trust_remote_code: options.TrustRemoteCode = False,
     baseline: Annotated[
         Path | None, typer.Option("--baseline", help="result.json of an earlier run: exit 1 when an arm is now worse.")
@@ -90,6 +91,7 @@ def run(
         concurrency=concurrency,
         max_cost=max_cost,
         out=out,
+        prices=prices,
         trust_remote_code=trust_remote_code,
         data=data,
         revision=revision,

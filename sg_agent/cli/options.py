@@ -77,6 +77,10 @@ MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Most
 GuideMaxTokens = Annotated[
     int | None, typer.Option("--guide-max-tokens", min=1, help="Most tokens of one guidance; default 512.")
 ]
+Prices = Annotated[
+    Path | None,
+    typer.Option("--prices", help="YAML or JSON file of your own prices, US dollars per million tokens by model."),
+]
 Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Chooses the questions of generated suites, and what is sampled.")
 ]
@@ -84,3 +88,4 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Let a local model run the code that its repository ships.")
 ]
+Trace = Annotated[bool, typer.Option("--trace", help="Send OpenTelemetry spans to OTEL_EXPORTER_OTLP_ENDPOINT.")]

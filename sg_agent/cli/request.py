@@ -15,6 +15,7 @@ from sg_agent.evals.usage import Tokens, format_cost, tokens_by_role
 from sg_agent.graphs.state import Attempt, GraphOutput, Settings
 from sg_agent.ledger import CallRecord, total_cost
 from sg_agent.models import check_spec, load_model
+from sg_agent.prices import Prices
 from sg_agent.rows import Passage, Row, Task
 from sg_agent.worlds.scope import unknown_words, world_of
 
@@ -66,6 +67,7 @@ class Request:
         max_tokens: int | None = None,
         guide_max_tokens: int | None = None,
         seed: int = 0,
+        prices: Path | None = None,
         trust_remote_code: bool = False,
     ) -> "Request":
         """Raises ConfigError, DataError or ModelError for what these models cannot be asked, before loading any."""
@@ -82,7 +84,7 @@ class Request:
         if any(spec.startswith("embedded:") for spec in used):
             _check_scope(question, passages, solver)
         row = _row(question, task, passages)
-        chosen = ARMS[arm](Setup((row,), guide, solver))
+        chosen = ARMS[arm](Setup((row,), guide, solver, None if prices is None else Prices.load(prices)))
         settings = Settings(
             attempts=samples,
             temperature=temperature,
@@ -102,14 +104,14 @@ class Request:
 
 def answer(request: Request) -> Reply:
     """Ask and wait."""
-    compiled, start = request.arm.graph(_loader(request)).compile(), time.perf_counter()
+    compiled, start = request.arm.graph(_loader(request)).compile(name=request.arm.name), time.perf_counter()
     output = compiled.invoke(request.arm.question(request.row), context=request.settings)
     return _reply(request, output, time.perf_counter() - start)
 
 
 def watch(request: Request) -> Reply:
     """Ask and print guidance and reply as they come. Several attempts come at once, so only their guidance is shown."""
-    compiled, start = request.arm.graph(_loader(request)).compile(), time.perf_counter()
+    compiled, start = request.arm.graph(_loader(request)).compile(name=request.arm.name), time.perf_counter()
     output: GraphOutput | dict[str, Any] = {}
     question = request.arm.question(request.row)
     stream = compiled.stream(question, context=request.settings, stream_mode=["messages", "values"])

@@ -47,6 +47,7 @@ def run(
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", help="Most US dollars that the run may ever cost.")
     ] = None,
+    prices: options.Prices = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads of one process.")] = None,
     dry_run: Annotated[
@@ -68,6 +69,7 @@ def run(
         "batch_size": batch_size,
         "rows_per_world": rows_per_world,
         "max_cost": max_cost,
+        "prices": None if prices is None else str(prices),
         "seed": seed,
         "threads": threads,
     }

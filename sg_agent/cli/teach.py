@@ -74,6 +74,7 @@ def run(
     batch: Annotated[bool, typer.Option("--batch", help="Through OpenAI's batch API: half the price, hours.")] = False,
     poll_seconds: Annotated[float, typer.Option("--poll-seconds", help="Seconds between two looks at a batch.")] = 30.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show calls, tokens and cost to come, and stop.")] = False,
+    prices: options.Prices = None,
     trust_remote_code: options.TrustRemoteCode = False,
     json_output: options.Json = False,
     config: options.Config = None,  # noqa: ARG001 - its callback reads it
@@ -103,6 +104,7 @@ def run(
         eval_file=eval_file,
         batch=batch,
         poll_seconds=poll_seconds,
+        prices=prices,
         trust_remote_code=trust_remote_code,
     )
     if dry_run:

@@ -21,6 +21,7 @@ from sg_agent.files import check_writable
 from sg_agent.graphs.state import Settings
 from sg_agent.ledger import in_process
 from sg_agent.models import Model, check_spec, fingerprint, model_name
+from sg_agent.prices import Prices
 from sg_agent.prompts import Phase, load_prompt
 from sg_agent.rows import Row
 
@@ -36,7 +37,8 @@ class EvalConfig:
     one attempt and 0.7 of several. `max_tokens` bounds a reply of the solver, `guide_max_tokens` the guidance (None is
     512). `concurrency` is the most answers in flight (a question on one arm) and the most calls in flight to one hosted
     model; None is 192 where all models run in this process, which batches them, else 48. `max_cost` is in US dollars
-    and covers all that the run directory has cost, earlier runs included. `out` None is `runs/<suite>-<hash>`, so that
+    and covers all that the run directory has cost, earlier runs included. `prices` is a file of the user's own prices
+    (`sg_agent.prices`); those of finished answers stay as they were. `out` None is `runs/<suite>-<hash>`, so that
     the same config continues by itself. `data`, `revision` and `shuffle` are as in `load_suite`; `shots` examples
     before every question come from the suite's training rows, or from the file `shots_from`. `baseline` is the
     result.json of an earlier run on the same questions: the result then says of each arm whether it got worse, by more
@@ -56,6 +58,7 @@ class EvalConfig:
     max_cost: float | None = None
     out: str | Path | None = None
     trust_remote_code: bool = False
+    prices: str | Path | None = None
     data: str | Path | None = None
     revision: str | None = None
     shuffle: bool = False
@@ -77,12 +80,22 @@ class EvalConfig:
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
             raise ConfigError(f"max_cost must be above 0, not {self.max_cost!r}")
         self._check_regression()
+        _ = self.own_prices
         if self.out is not None:
             check_writable(Path(self.out), "out")
-        for arm in make_arms(self.arms, Setup((), self.guide, self.solver)):
+        for arm in make_arms(self.arms, self.setup()):
             arm.settings(self.settings())
             for model in arm.models:
                 check_spec(model)
+
+    @cached_property
+    def own_prices(self) -> Prices | None:
+        """What `prices` holds. Raises ConfigError."""
+        return None if self.prices is None else Prices.load(self.prices)
+
+    def setup(self, rows: tuple[Row, ...] = ()) -> Setup:
+        """What the arms are made from."""
+        return Setup(rows, self.guide, self.solver, self.own_prices)
 
     def load_suite(self) -> Suite:
         """The questions, and the examples shown before each. Raises a UserError for files or rows that will not do."""
@@ -96,7 +109,7 @@ class EvalConfig:
         )
         if not self.shots:
             return suite
-        arms = make_arms(self.arms, Setup((), self.guide, self.solver))
+        arms = make_arms(self.arms, self.setup())
         examples = load_examples(
             suite, arms, shots=self.shots, seed=self.seed, shots_from=self.shots_from, revision=self.revision
         )
@@ -128,7 +141,7 @@ class EvalConfig:
         """`concurrency`, or its default. A graph of the user's own may call anything and counts as hosted."""
         if self.concurrency is not None:
             return self.concurrency
-        arms = make_arms(self.arms, Setup((), self.guide, self.solver))
+        arms = make_arms(self.arms, self.setup())
         here = all(arm.models and all(in_process(StandIn.of(model)) for model in arm.models) for arm in arms)
         return LOCAL_CONCURRENCY if here else HOSTED_CONCURRENCY
 
@@ -171,6 +184,7 @@ class EvalConfig:
             ("--shots", self.shots or None),
             ("--shots-from", self.shots_from),
             ("--max-cost", self.max_cost),
+            ("--prices", self.prices),
             ("--out", self.out),
             ("--baseline", self.baseline),
             ("--max-drop", self.max_drop),

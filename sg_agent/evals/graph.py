@@ -85,7 +85,7 @@ def eval_graph(arms: Sequence[Arm], load: Load, *, admit: Admit = nullcontext) -
 
 
 def _branch(arm: Arm, load: Load, admit: Admit) -> Branch:
-    compiled = arm.graph(load).compile()
+    compiled = arm.graph(load).compile(name=arm.name)
 
     async def answer(state: EvalState, *, runtime: Runtime[Settings]) -> EvalOutput:
         try:

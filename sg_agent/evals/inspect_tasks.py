@@ -16,10 +16,10 @@ from typing import Any
 import click
 
 from sg_agent.errors import ConfigError, MissingExtra, UserError
-from sg_agent.evals.arms import Setup, make_arms
+from sg_agent.evals.arms import make_arms
 from sg_agent.evals.config import EvalConfig
 from sg_agent.evals.graph import ArmResult, EvalInput, eval_graph
-from sg_agent.evals.metered import loader
+from sg_agent.evals.loading import loader
 from sg_agent.evals.result import compare_arms
 from sg_agent.evals.statistics import Comparison
 from sg_agent.evals.suites.public import PUBLIC
@@ -51,7 +51,7 @@ except ModuleNotFoundError as error:
 RESULTS, FILE = "sg_agent_results", "file"
 PARAMETERS = (
     "arms", "guide", "solver", "limit", "seed", "temperature", "max_tokens", "guide_max_tokens", "data",
-    "revision", "shuffle", "shots", "shots_from",
+    "revision", "shuffle", "shots", "shots_from", "prices",
 )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def arms_task(config: EvalConfig) -> Task:
     """
     config.check()
     suite = config.load_suite()
-    arms = make_arms(config.arms, Setup(suite.rows, config.guide, config.solver))
+    arms = make_arms(config.arms, config.setup(suite.rows))
     settings = config.settings(suite.examples)
 
     @cache

@@ -1,9 +1,10 @@
 """What became of a question, in one word.
 
 correct, wrong
-refused     no answer could be read, and the provider or the reply itself says that the model will not answer
+refused     no answer could be read, and the provider (which may have withheld it) or the reply itself says that the
+            model will not answer
 truncated   no answer could be read, and the reply was cut at the token limit
-unparsed    no answer could be read from a whole reply
+unparsed    no answer could be read from a whole reply, as from one that is empty
 error       a call failed: no score at all, so that an outage is never a wrong answer
 
 Accuracy counts refused, truncated and unparsed as wrong.
@@ -31,6 +32,6 @@ def outcome(answer: str | None, scored: Score, attempts: Sequence[Attempt]) -> O
 
 def unanswered(attempt: Attempt) -> Unanswered:
     """Why an attempt has no answer."""
-    if attempt["finish"] == "refusal" or is_refusal(attempt["text"]):
+    if attempt["finish"] in ("refusal", "filtered") or is_refusal(attempt["text"]):
         return "refused"
     return "truncated" if attempt["finish"] == "length" else "unparsed"

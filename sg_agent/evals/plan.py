@@ -18,6 +18,7 @@ from sg_agent.evals.stand_in import CHARACTERS_A_TOKEN, StandIn, stand_ins
 from sg_agent.evals.store import ResultStore
 from sg_agent.graphs.state import Settings
 from sg_agent.ledger import CallRecord, Source, price, usage_of
+from sg_agent.prices import Prices
 from sg_agent.rows import Row
 
 REHEARSED = 50
@@ -75,7 +76,8 @@ def plan_eval(config: EvalConfig) -> EvalPlan:
     suite, arms, run_dir = run.suite, run.arms, run.run_dir
     settings = config.settings(suite.examples)
     store = ResultStore(run_dir.results).peek()
-    calls = [call for arm in arms for call in _calls(arm, _missing(arm, suite.rows, store), settings, store)]
+    missing, prices = {arm.name: _missing(arm, suite.rows, store) for arm in arms}, config.own_prices
+    calls = [call for arm in arms for call in _calls(arm, missing[arm.name], settings, store, prices)]
     return {
         "suite": suite.name,
         "n": len(suite.rows),
@@ -103,7 +105,9 @@ def _missing(arm: Arm, rows: Sequence[Row], store: ResultStore) -> list[Row]:
     return [row for row in rows if store.missing(row.id, [arm.name])]
 
 
-def _calls(arm: Arm, missing: list[Row], settings: Settings, store: ResultStore) -> list[CallPlan]:
+def _calls(
+    arm: Arm, missing: list[Row], settings: Settings, store: ResultStore, prices: Prices | None
+) -> list[CallPlan]:
     """A line for each role and model that the arm would call."""
     models = {_name(stand_in): stand_in for stand_in in stand_ins(arm)}
     if not missing:
@@ -115,7 +119,7 @@ def _calls(arm: Arm, missing: list[Row], settings: Settings, store: ResultStore)
     for call in asyncio.run(_rehearse(arm, rehearsed, settings)):
         by_line[call["role"], call["model"]].append(call)
     scale = len(missing) / len(rehearsed)
-    return [_line(arm, models[name], calls, scale, settings, store) for (_, name), calls in by_line.items()]
+    return [_line(arm, models[name], calls, scale, settings, store, prices) for (_, name), calls in by_line.items()]
 
 
 async def _rehearse(arm: Arm, rows: list[Row], settings: Settings) -> list[CallRecord]:
@@ -130,12 +134,18 @@ async def _rehearse(arm: Arm, rows: list[Row], settings: Settings) -> list[CallR
 
 
 def _line(
-    arm: Arm, stand_in: StandIn, calls: list[CallRecord], scale: float, settings: Settings, store: ResultStore
+    arm: Arm,
+    stand_in: StandIn,
+    calls: list[CallRecord],
+    scale: float,
+    settings: Settings,
+    store: ResultStore,
+    prices: Prices | None,
 ) -> CallPlan:
     role, n = calls[0]["role"], round(len(calls) * scale)
     read = sum(call["input_tokens"] for call in calls) / len(calls)
     written, known_from = _output_of_one(arm, role, settings, store)
-    each = price(stand_in, usage_of(round(read), round(written)))
+    each = price(stand_in, usage_of(round(read), round(written)), prices=prices)
     return {
         "arm": arm.name,
         "role": role,

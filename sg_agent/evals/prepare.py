@@ -5,11 +5,11 @@ No model is loaded and nothing is written, so that a dry run refuses what the ru
 
 from dataclasses import dataclass
 
-from sg_agent.evals.arms import Arm, Setup, joined_names, make_arms
+from sg_agent.evals.arms import Arm, joined_names, make_arms
 from sg_agent.evals.baseline import Baseline, load_baseline
-from sg_agent.evals.budget import check_budget
 from sg_agent.evals.config import EvalConfig, rows_hash
 from sg_agent.evals.run_dir import RunDir, check_run_dir, earlier_run
+from sg_agent.evals.spending import check_budget
 from sg_agent.evals.suites import Suite
 
 
@@ -34,9 +34,9 @@ def prepare(config: EvalConfig) -> PreparedRun:
     config.check()
     baseline = None if config.baseline is None else load_baseline(config.baseline)
     suite = config.load_suite()
-    arms = make_arms(config.arms, Setup(suite.rows, config.guide, config.solver))
+    arms = make_arms(config.arms, config.setup(suite.rows))
     if config.max_cost is not None:
-        check_budget(arms, max_tokens=config.max_tokens)
+        check_budget(arms, max_tokens=config.max_tokens, prices=config.own_prices)
     run = PreparedRun(config, suite, arms, check_run_dir(config.run_dir(suite)), baseline)
     if baseline:
         baseline.check(suite.name, rows_hash(suite.rows), run.asked_arms, own=run.run_dir.result)

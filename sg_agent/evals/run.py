@@ -10,14 +10,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Protocol
 
+from sg_agent.budget import Budget
 from sg_agent.errors import BudgetSpent, Interrupted, MissingExtra, RunError
 from sg_agent.evals.baseline import Baseline
-from sg_agent.evals.budget import Budget
 from sg_agent.evals.config import EvalConfig
 from sg_agent.evals.evidence import Evidence, gather
 from sg_agent.evals.graph import ArmResult, eval_graph
 from sg_agent.evals.junit import write_junit
-from sg_agent.evals.metered import loader
+from sg_agent.evals.loading import loader
 from sg_agent.evals.prepare import PreparedRun, prepare
 from sg_agent.evals.regression import Regression, hold_against
 from sg_agent.evals.report import write_report

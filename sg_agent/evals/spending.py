@@ -5,15 +5,31 @@ A kill loses what the answers in flight have cost.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 
+from sg_agent.budget import Budget, check_priced
 from sg_agent.errors import BudgetSpent, ConfigError
-from sg_agent.evals.budget import Budget
+from sg_agent.evals.arms import Arm
 from sg_agent.evals.graph import Admit
 from sg_agent.evals.run_dir import RunDir
+from sg_agent.evals.stand_in import stand_ins
 from sg_agent.evals.store import ResultStore
 from sg_agent.files import write_whole
+from sg_agent.ledger import in_process
+from sg_agent.models import load_model
+from sg_agent.prices import Prices
+
+
+def check_budget(arms: Sequence[Arm], *, max_tokens: int | None, prices: Prices | None) -> None:
+    """Raise ConfigError when an arm uses a model whose calls cannot be priced beforehand."""
+    for arm in arms:
+        made = stand_ins(arm)
+        if not made:
+            raise ConfigError(f"--max-cost cannot be kept: arm {arm.name!r} brings models of its own; leave one out")
+        for stand_in in made:
+            if not in_process(stand_in):
+                check_priced(load_model(stand_in.stands_for), max_tokens=max_tokens, prices=prices)
 
 
 def spent(run_dir: RunDir, store: ResultStore) -> float:

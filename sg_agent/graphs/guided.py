@@ -10,9 +10,10 @@ from typing import Any
 
 from langgraph.types import CachePolicy
 
-from sg_agent.graphs.build import Graph, Timeout, add_model_node, cached, solver_graph
-from sg_agent.graphs.nodes import Prompts, after_check, after_route, check, guide_failed, guide_node, solve_directly
+from sg_agent.graphs.build import Calls, Graph, Timeout, add_guide, solver_graph
+from sg_agent.graphs.nodes import Prompts, after_check, after_route, check, solve_directly
 from sg_agent.models import Model, load_model
+from sg_agent.prices import Prices
 
 
 def guided(
@@ -22,18 +23,22 @@ def guided(
     prompts: Prompts | None = None,
     cache_policy: CachePolicy[Any] | None = None,
     timeout: Timeout = None,
+    guide_timeout: Timeout = None,
+    fallback: Model | None = None,
+    prices: Prices | None = None,
 ) -> Graph:
     """The uncompiled graph over two models or specs; compile it with the checkpointer, cache and store of your choice.
 
     Guidance that fails the check is written again once; then, or when the guide fails, the question goes to the
     solver's own chain of thought and `reason` says why. `prompts` maps a phase to a template of your own.
-    `cache_policy` lets guide and solve be cached; `timeout` bounds one model call, in async runs only (LangGraph
-    cannot cancel a sync node). Raises ModelError for a spec that cannot be used.
+    `cache_policy` lets guide and solve be cached; `timeout` bounds one model call in seconds, in async runs only
+    (LangGraph cannot cancel a sync node), and `guide_timeout` a call of the guide, which is then not asked again. An
+    attempt at which the solver fails, after its retries, goes once to the `fallback`, by the same prompt. `prices` are
+    the user's own. Raises ModelError for a spec that cannot be used.
     """
-    graph = solver_graph(solver, prompts, cache_policy, timeout)
-    model = load_model(guide)
-    cache, on_error = cached(cache_policy, model, prompts), guide_failed(model, solve_directly)
-    add_model_node(graph, "guide", guide_node(model, prompts or {}), on_error, cache, timeout)
+    calls = Calls(prompts or {}, cache_policy, timeout, guide_timeout, fallback, prices)
+    graph = solver_graph(solver, calls)
+    add_guide(graph, load_model(guide), calls, onward=solve_directly)
     graph.add_node("check", check)
     graph.add_conditional_edges("route", after_route)
     graph.add_edge("guide", "check")

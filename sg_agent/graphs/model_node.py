@@ -1,6 +1,6 @@
 """A node that calls a model once: written as two plain functions around the call, run sync or async.
 
-LangGraph retries it on transient failures. A `timeout` works in async runs only: LangGraph cannot cancel a sync node.
+LangGraph retries it as `retry_policy` says. A `timeout` works in async runs only: LangGraph cannot cancel a sync node.
 """
 
 import time
@@ -8,18 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import httpx
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import NodeTimeoutError
+from langgraph.runtime import get_runtime
 from langgraph.types import RetryPolicy
 
-from sg_agent.errors import SgAgentError
+from sg_agent.faults import transient, unseen_by_client
+from sg_agent.finish import broke_off
 from sg_agent.ledger import CallRecord, Role, call_record
+from sg_agent.prices import Prices
 from sg_agent.prompts import Prompt
-
-TRANSIENT_STATUS = {408, 409, 425, 429}
 
 StateT = TypeVar("StateT")
 
@@ -55,6 +55,7 @@ class ModelNode(Runnable[StateT, dict[str, Any]]):
     model: BaseChatModel
     prepare: Callable[[StateT], Call]
     conclude: Callable[[StateT, Answered], dict[str, Any]]
+    prices: Prices | None = None
 
     def invoke(self, input: StateT, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002, ARG002 - LangChain's signature
         call, start = self.prepare(input), time.perf_counter()
@@ -79,28 +80,41 @@ class ModelNode(Runnable[StateT, dict[str, Any]]):
         return {name: value for name, value in settings.items() if name not in refused}
 
     def _update(self, state: StateT, call: Call, reply: AIMessage, latency_s: float) -> dict[str, Any]:
-        record = call_record(self.role, self.model, reply, latency_s=latency_s, attempt=call.attempt, run=call.run)
+        if broke_off(reply):
+            raise ConnectionError(f"the reply broke off after {len(reply.text)} characters")
+        record = call_record(
+            self.role,
+            self.model,
+            reply,
+            latency_s=latency_s,
+            attempt=call.attempt,
+            run=call.run,
+            retries=_tries() - 1,
+            prices=self.prices,
+        )
         return {"ledger": [record], **self.conclude(state, Answered(call, reply, record))}
 
 
-def transient(error: BaseException | None) -> bool:
-    """Whether asking again may help: connection faults, timeouts, 408, 409, 425, 429 and 5xx, at any depth of cause."""
-    while error is not None:
-        if isinstance(error, SgAgentError):
+def _tries() -> int:
+    """How often LangGraph has begun this node for this call."""
+    info = get_runtime().execution_info
+    return info.node_attempt if info else 1
+
+
+def retry_policy(model: BaseChatModel, *, after_timeout: bool = True) -> RetryPolicy:
+    """Who asks again when a call fails for a while (429, 5xx, a fault of the line), so that no two layers multiply.
+
+    The client of a hosted model does, when it has `max_retries`, which is LangChain's default: twice for OpenAI, each
+    time as long after as Retry-After says. Then the node asks again only where the client does not look: a reply that
+    broke off, or a node's timeout unless `after_timeout` is False. The node asks three times in all where the model
+    has no retries of its own. A metered model (`sg_agent.metered`) is loaded without: its throttle waits out overload
+    by Retry-After, its node repeats the rest.
+    """
+    by_itself = getattr(model, "max_retries", 0) != 0
+
+    def retry_on(error: Exception) -> bool:
+        if isinstance(error, NodeTimeoutError) and not after_timeout:
             return False
-        if isinstance(error, ConnectionError | TimeoutError | httpx.TransportError | NodeTimeoutError):
-            return True
-        if (status := http_status(error)) is not None:
-            return status in TRANSIENT_STATUS or status >= 500
-        error = error.__cause__
-    return False
+        return transient(error) and (not by_itself or unseen_by_client(error))
 
-
-def http_status(error: BaseException) -> int | None:
-    """The HTTP status that an error carries, wherever its client library puts it."""
-    places = (error, getattr(error, "response", None))
-    found = (getattr(place, name, None) for place in places for name in ("status_code", "code"))
-    return next((status for status in found if isinstance(status, int) and 100 <= status < 600), None)
-
-
-RETRY = RetryPolicy(max_attempts=3, retry_on=transient)
+    return RetryPolicy(max_attempts=3, retry_on=retry_on)

@@ -1,7 +1,6 @@
-"""The nodes: route, guide, check, solve, vote. Each takes state and returns a partial update."""
+"""The nodes: route, guide, check, solve; vote is in vote.py. Each takes state and returns a partial update."""
 
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -12,25 +11,27 @@ from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, Send
 
-from sg_agent.answers import parse_answer, vote_key
+from sg_agent.answers import parse_answer
 from sg_agent.checks import check_guidance, clean_guidance
-from sg_agent.errors import BudgetSpent, ConfigError, DataError, SolverError, UserError
-from sg_agent.graphs.chat import CHAT, Chat, reply, split, within
+from sg_agent.errors import BudgetSpent, ConfigError, DataError, UserError
+from sg_agent.finish import ReplyFinish, finish_of
+from sg_agent.graphs.chat import CHAT, Chat, split, within
 from sg_agent.graphs.model_node import Answered, Call, ModelNode
 from sg_agent.graphs.sampling import solver_temperature
 from sg_agent.graphs.state import (
     Asked,
     Attempt,
     Draft,
-    Finish,
     Settings,
     SolveInput,
     SolverPhase,
     State,
 )
-from sg_agent.ledger import as_paid_by, failed_call
+from sg_agent.ledger import failed_call
+from sg_agent.models import model_name
+from sg_agent.prices import Prices
 from sg_agent.prompts import Phase, few_shot, load_prompt
-from sg_agent.rows import Row, Task, parse_row
+from sg_agent.rows import Row, parse_row
 
 DRAFTS = 2
 
@@ -51,6 +52,7 @@ def route(state: State, runtime: Runtime[Settings]) -> Update:
         "route": "direct",
         "reason": "the arm asks the solver directly",
         "attempts": Overwrite([]),
+        "failed": Overwrite([]),
         "prompts": Overwrite({}),
         "ledger": Overwrite([]),
     }
@@ -93,7 +95,7 @@ def _question(state: State) -> tuple[str, dict[str, Any] | None]:
     return state["question"], None
 
 
-def guide_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[State]:
+def guide_node(model: BaseChatModel, prompts: Prompts, prices: Prices | None) -> ModelNode[State]:
     """Write a draft; the second time, say what was wrong with the first."""
 
     def prepare(state: State) -> Call:
@@ -107,13 +109,13 @@ def guide_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[State]:
 
     def conclude(state: State, answered: Answered) -> Update:
         number = state["draft"]["number"] + 1 if state["draft"] else 1
-        truncated = finish_of(answered.reply) == "length"
+        truncated = finish_of(answered.reply) in ("length", "filtered")
         return {
             "draft": Draft(text=answered.reply.text, truncated=truncated, number=number),
             "prompts": {"guide": answered.call.prompt.stamp},
         }
 
-    return ModelNode("guide", model, prepare, conclude)
+    return ModelNode("guide", model, prepare, conclude, prices)
 
 
 def _examples(rows: list[dict[str, Any]]) -> list[Row]:
@@ -192,8 +194,10 @@ def attempts(state: State, phase: SolverPhase) -> list[Send]:
     ]
 
 
-def solve_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[SolveInput]:
-    """One attempt of the solver, its answer parsed."""
+def solve_node(
+    model: BaseChatModel, prompts: Prompts, prices: Prices | None, *, as_fallback: bool = False
+) -> ModelNode[SolveInput]:
+    """One attempt of the solver, or of what answers in its place, its answer parsed."""
 
     def prepare(state: SolveInput) -> Call:
         row = Row.model_validate(state["row"])
@@ -214,65 +218,49 @@ def solve_node(model: BaseChatModel, prompts: Prompts) -> ModelNode[SolveInput]:
             finish=finish_of(answered.reply),
             error=None,
         )
+        if as_fallback:
+            attempt["fallback"] = model_name(model)
         return {"attempts": [attempt], "prompts": {state["phase"]: answered.call.prompt.stamp}}
 
-    return ModelNode("solver", model, prepare, conclude)
+    return ModelNode("solver", model, prepare, conclude, prices)
 
 
-def _answer(state: SolveInput, text: str, finish: Finish) -> str | None:
+def _answer(state: SolveInput, text: str, finish: ReplyFinish) -> str | None:
     """What was asked for in a form is read from it; in a conversation the reply is the answer."""
     if state["form"] == CHAT:
         return text.strip() or None
     return parse_answer(text, state["row"]["task"], state["row"].get("choices"), whole=finish == "stop")
 
 
-def solve_failed(model: BaseChatModel) -> Callable[[SolveInput, NodeError], Command[str]]:
-    """A failed attempt is an error record beside the others; `vote` raises when there are no others."""
+def solve_failed(
+    model: BaseChatModel, *, fallback: bool = False, as_fallback: bool = False
+) -> Callable[[SolveInput, NodeError], Command[str]]:
+    """A failed attempt goes to the `fallback` if there is one. Else it is an error record beside the others; `vote`
+    raises when there are no others.
+
+    User errors and a spent budget stop the question.
+    """
 
     def handle(state: SolveInput, error: NodeError) -> Command[str]:
         if isinstance(error.error, UserError | BudgetSpent):
             raise error.error
         record = failed_call("solver", model, error.error, attempt=state["index"])
+        if fallback:
+            return Command(update={"failed": [state], "ledger": [record]}, goto="gather")
         said = f"{type(error.error).__name__}: {error.error}"
         attempt = Attempt(index=state["index"], text="", tool_calls=[], answer=None, finish="error", error=said)
+        if as_fallback:
+            attempt["fallback"] = model_name(model)
         return Command(update={"attempts": [attempt], "ledger": [record]}, goto="vote")
 
     return handle
 
 
-def vote(state: State) -> Update:
-    """The majority of the parsed answers, the earliest of equals. Raises SolverError when every attempt failed; a
-    question on which the solver was not asked at all has no answer.
-
-    The ledger is complete here: what came from a cache is marked, since nobody paid for it in this run.
-    """
-    ledger = [as_paid_by(state["asked"]["run"], record) for record in state["ledger"]]
-    tried = sorted(state["attempts"], key=lambda attempt: attempt["index"])
-    if tried and all(attempt["error"] for attempt in tried):
-        raise SolverError(f"the solver failed: {tried[-1]['error']}", ledger)
-    chosen = _chosen([attempt for attempt in tried if not attempt["error"]], state["asked"]["row"]["task"])
-    return {
-        "answer": chosen and chosen["answer"],
-        "chosen": chosen and chosen["index"],
-        "messages": [reply(chosen)] if chosen and state["asked"]["chat"] else [],
-        "ledger": Overwrite(ledger),
-    }
+def gather(state: State) -> Update:  # noqa: ARG001 - a node takes state
+    """Wait for all attempts, so that the vote follows the fallback's."""
+    return {}
 
 
-def _chosen(tried: list[Attempt], task: Task) -> Attempt | None:
-    """The first attempt with the answer that most have; the first of all when none has any."""
-    keys = {a["index"]: vote_key(a["answer"], task) for a in tried if a["answer"] is not None}
-    votes = Counter(keys.values())
-    return max(
-        tried, key=lambda attempt: votes[keys[attempt["index"]]] if attempt["index"] in keys else 0, default=None
-    )
-
-
-def finish_of(reply: AIMessage) -> Finish:
-    """How the model ended, in one vocabulary for all providers."""
-    metadata = reply.response_metadata
-    reason = str(metadata.get("finish_reason") or metadata.get("stop_reason") or "stop").lower()
-    if reason in ("length", "max_tokens", "max_output_tokens"):
-        return "length"
-    refused = reason in ("refusal", "content_filter", "safety") or reply.additional_kwargs.get("refusal")
-    return "refusal" if refused else "stop"
+def after_gather(state: State) -> list[Send] | Literal["vote"]:
+    """Failed attempts to the fallback, if there are any."""
+    return [Send("fallback", attempt) for attempt in state["failed"]] or "vote"

@@ -14,7 +14,7 @@ from sg_agent.ledger import CallRecord
 from sg_agent.rows import Kind, Task
 
 Route = Literal["guided", "direct"]
-Finish = Literal["stop", "length", "refusal", "error"]
+Finish = Literal["stop", "length", "refusal", "filtered", "empty", "error"]
 SolverPhase = Literal["standard", "cot", "solver", "leak"]
 
 
@@ -46,7 +46,8 @@ class Attempt(TypedDict):
     """One solver sample. `answer` is what was parsed from `text`, None when nothing could be; `tool_calls` is what it
     asks tools for.
 
-    An attempt that failed has an `error`, no text and finish "error".
+    `finish` is as `sg_agent.finish` says. An attempt that failed has an `error`, no text and finish "error".
+    `fallback` is there when the solver had failed: the model that answered, or failed, in its place.
     """
 
     index: int
@@ -55,16 +56,17 @@ class Attempt(TypedDict):
     answer: str | None
     finish: Finish
     error: str | None
+    fallback: NotRequired[str]
 
 
 class GraphOutput(TypedDict):
     """Output of every graph.
 
-    `route` says how the question was answered and `reason` why; `guidance` is what the solver was shown, None when
-    nothing was; `answer` is the majority of the parsed attempts, None when none could be parsed, and `chosen` the index
-    of the attempt that gave it (without one, of the first that did not fail); `messages` is the conversation with that
-    attempt's reply, empty where a question was asked; `prompts` maps each phase to the id and hash of its template;
-    `ledger` has a record for every model call.
+    `route` says how the question was answered, `reason` why, and whether a fallback had to; `guidance` is what the
+    solver was shown, None when nothing was; `answer` is the majority of the parsed attempts, None when none could be
+    parsed, and `chosen` the index of the attempt that gave it (without one, of the first that did not fail); `messages`
+    is the conversation with that attempt's reply, empty where a question was asked; `prompts` maps each phase to the id
+    and hash of its template; `ledger` has a record for every model call.
     """
 
     answer: str | None
@@ -104,22 +106,6 @@ class Draft(TypedDict):
     number: int
 
 
-class State(QuestionInput):
-    """Inner state: the input, the output and what passes between the nodes."""
-
-    asked: NotRequired[Asked]
-    draft: NotRequired[Draft | None]
-    problem: NotRequired[str | None]
-    guidance: NotRequired[str | None]
-    route: NotRequired[Route]
-    reason: NotRequired[str]
-    attempts: Annotated[list[Attempt], operator.add]
-    answer: NotRequired[str | None]
-    chosen: NotRequired[int | None]
-    prompts: Annotated[dict[str, str], operator.or_]
-    ledger: Annotated[list[CallRecord], operator.add]
-
-
 class SolveInput(TypedDict):
     """What one attempt sees: `index` is part of it, so that n attempts never collapse into one cached answer."""
 
@@ -132,6 +118,23 @@ class SolveInput(TypedDict):
     phase: SolverPhase
     index: int
     settings: dict[str, Any]
+
+
+class State(QuestionInput):
+    """Inner state: the input, the output and what passes between the nodes. `failed` attempts await the fallback."""
+
+    asked: NotRequired[Asked]
+    draft: NotRequired[Draft | None]
+    problem: NotRequired[str | None]
+    guidance: NotRequired[str | None]
+    route: NotRequired[Route]
+    reason: NotRequired[str]
+    attempts: Annotated[list[Attempt], operator.add]
+    failed: Annotated[list[SolveInput], operator.add]
+    answer: NotRequired[str | None]
+    chosen: NotRequired[int | None]
+    prompts: Annotated[dict[str, str], operator.or_]
+    ledger: Annotated[list[CallRecord], operator.add]
 
 
 @dataclass(frozen=True)

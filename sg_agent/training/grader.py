@@ -18,16 +18,17 @@ from typing import Any, Self, TypeVar
 from langchain_core.language_models import BaseChatModel
 
 from sg_agent import graphs
+from sg_agent.budget import Budget
 from sg_agent.checks import check_guidance, clean_guidance, leaks
 from sg_agent.errors import BudgetSpent, ConfigError, MissingExtra, ModelError, RunError
 from sg_agent.evals.arms import question_input
-from sg_agent.evals.budget import Budget
-from sg_agent.evals.metered import metered
 from sg_agent.evals.scoring import score
 from sg_agent.graphs.sampling import greedy
 from sg_agent.graphs.state import Attempt, Settings
 from sg_agent.journal import Journal
 from sg_agent.ledger import in_process, total_cost
+from sg_agent.metered import metered
+from sg_agent.prices import Prices
 from sg_agent.rows import Row
 
 RECENT = 200  # the error rate is that of the last so many grades
@@ -74,11 +75,18 @@ class Grader:
     """Grades guidance by the solver's answers. Use it as a context manager: leaving it ends its event loop."""
 
     def __init__(
-        self, solver: BaseChatModel, asking: Asking, *, budget: Budget | None = None, journal: Path | None = None
+        self,
+        solver: BaseChatModel,
+        asking: Asking,
+        *,
+        budget: Budget | None = None,
+        prices: Prices | None = None,
+        journal: Path | None = None,
     ) -> None:
         self.solver = solver
         self.asking = asking
         self.budget = budget
+        self.prices = prices
         self.spent_usd: float | None = 0.0
         self._grades: dict[str, Future[Grade]] = {}
         self._outcomes: deque[bool] = deque(maxlen=RECENT)
@@ -92,8 +100,9 @@ class Grader:
         # A model in this process has its own queue; a call's deadline runs from when it is made.
         deadline_s = None if in_process(solver) else asking.call_deadline_s
         most = asking.concurrency * asking.attempts
-        asked = metered(solver, most=most, budget=budget, deadline_s=deadline_s)
-        self._guided, self._alone = graphs.guided(asked, asked).compile(), graphs.cot(asked).compile()
+        asked = metered(solver, most=most, budget=budget, deadline_s=deadline_s, prices=prices)
+        self._guided = graphs.guided(asked, asked, prices=prices).compile()
+        self._alone = graphs.cot(asked, prices=prices).compile()
         self._journal = None if journal is None else Journal(journal)
         self._loop = asyncio.new_event_loop()
         self._places = asyncio.Semaphore(asking.concurrency)

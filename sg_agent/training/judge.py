@@ -14,8 +14,8 @@ from langchain_core.language_models import BaseChatModel
 
 from sg_agent.checks import clean_guidance
 from sg_agent.errors import BudgetSpent, ConfigError, MissingExtra, ModelError
-from sg_agent.evals.metered import metered
 from sg_agent.ledger import in_process
+from sg_agent.metered import metered
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row
 from sg_agent.training.grader import Grader
@@ -41,7 +41,8 @@ class Judge:
     def __init__(self, model: BaseChatModel, grader: Grader) -> None:
         self.grader = grader
         deadline_s = None if in_process(model) else grader.asking.call_deadline_s
-        self.model = metered(model, most=grader.asking.concurrency, budget=grader.budget, deadline_s=deadline_s)
+        most = grader.asking.concurrency
+        self.model = metered(model, most=most, budget=grader.budget, deadline_s=deadline_s, prices=grader.prices)
         self._ratings: dict[tuple[str, str], Future[float | None]] = {}
 
     def rate(self, rows: list[Row], guidance: list[str]) -> list[float | None]:

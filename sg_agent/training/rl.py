@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from sg_agent.budget import Budget, check_priced
 from sg_agent.errors import BudgetSpent, ConfigError, DataError, Interrupted, MissingExtra, ModelError
-from sg_agent.evals.budget import Budget, check_priced
 from sg_agent.files import check_writable
 from sg_agent.ledger import in_process
 from sg_agent.models import check_spec, load_model, local_path, parse_spec
@@ -73,7 +73,7 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
     budget = None if recipe.max_cost is None else Budget(recipe.max_cost)
     solver = load_model(recipe.solver, max_retries=0)
     journal = out / (f"grades-{processes.process_index}.jsonl" if processes.process_index else GRADES)
-    with Grader(solver, asking(recipe), budget=budget, journal=journal) as grader:
+    with Grader(solver, asking(recipe), budget=budget, prices=recipe.own_prices, journal=journal) as grader:
         if budget is not None:
             budget.spent_usd = max(spent_before(out), grader.spent_usd or 0.0)
         trainer = make_trainer(recipe, asked.train, asked.validation, grader, out)
@@ -130,6 +130,7 @@ def check(recipe: RlRecipe) -> None:
         if spec is not None:
             check_spec(spec)
     check_weights(recipe.rewards)
+    _ = recipe.own_prices
     if recipe.max_cost is not None:
         check_cost(recipe)
         if world_size() > 1:
@@ -152,7 +153,7 @@ def check_cost(recipe: RlRecipe) -> None:
     """Raise ConfigError when a model of the loop has no known price, or replies of unknown length."""
     for spec, most in ((recipe.solver, recipe.solver_max_tokens), (recipe.judge, None)):
         if spec is not None and parse_spec(spec).kind != "local":
-            check_priced(load_model(spec), max_tokens=most)
+            check_priced(load_model(spec), max_tokens=most, prices=recipe.own_prices)
 
 
 def guide_sha256(recipe: RlRecipe) -> str | None:

@@ -53,7 +53,7 @@ def most_cost(recipe: RlRecipe, calls: int, prompt_tokens: int) -> float | None:
     if parse_spec(recipe.solver).kind == "local":
         return 0.0
     one = usage_of(prompt_tokens + recipe.guide_max_tokens, recipe.solver_max_tokens or REPLY_TOKENS)
-    cost = price(load_model(recipe.solver), one)
+    cost = price(load_model(recipe.solver), one, prices=recipe.own_prices)
     return None if cost is None else calls * cost
 
 

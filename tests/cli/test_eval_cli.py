@@ -39,7 +39,7 @@ def only_parse_specs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    for user in ("evals.metered", "cli.request"):
+    for user in ("evals.loading", "cli.request"):
         monkeypatch.setattr(f"sg_agent.{user}.load_model", lambda *_, **__: ScriptedModel(replies=reply))
 
 
@@ -71,7 +71,7 @@ def test_the_table_names_arms_pairs_and_the_report(tmp_path: Path) -> None:
 def test_a_dry_run_prints_the_plan_and_loads_asks_and_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sg_agent.evals.metered.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("sg_agent.evals.loading.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
     monkeypatch.chdir(tmp_path)
     models = ["--guide", "openai:guide@http://127.0.0.1:9/v1", "--solver", "openai:gpt-4.1-mini"]
     asked = ["eval", "archive", "--limit", "3", *models, "--dry-run"]
@@ -145,7 +145,7 @@ def test_mistakes_exit_2_and_write_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sg_agent.evals.metered.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("sg_agent.evals.loading.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
     done = CliRunner().invoke(app, ["eval", *arguments])
     assert done.exit_code == 2, done.output
     assert message in done.stderr
@@ -165,7 +165,7 @@ def test_a_bad_file_is_one_line_before_any_model_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sg_agent.evals.metered.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("sg_agent.evals.loading.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
     (tmp_path / "rows.jsonl").write_text(text)
     done = CliRunner().invoke(app, ["eval", "rows.jsonl"])
     assert (done.exit_code, done.stdout) == (2, "")
@@ -210,7 +210,7 @@ def test_a_file_of_several_tasks_is_scored_row_by_row(tmp_path: Path) -> None:
 
 def test_a_failed_run_exits_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     down = ScriptedModel(replies=lambda _: RuntimeError("outage"))
-    monkeypatch.setattr("sg_agent.evals.metered.load_model", lambda *_, **__: down)
+    monkeypatch.setattr("sg_agent.evals.loading.load_model", lambda *_, **__: down)
     done = CliRunner().invoke(app, ["eval", "depot", "--limit", "1", "--arms", "cot", "--out", str(tmp_path / "run")])
     assert done.exit_code == 1, done.output
     assert "every question of arm 'cot' ended in an error" in done.stderr
@@ -224,7 +224,7 @@ def earlier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def right(messages: list[BaseMessage]) -> str:
         return next(f"Answer: {answers[q]}" for q in answers if q in str(messages[-1].content))
 
-    monkeypatch.setattr("sg_agent.evals.metered.load_model", lambda *_, **__: ScriptedModel(replies=right))
+    monkeypatch.setattr("sg_agent.evals.loading.load_model", lambda *_, **__: ScriptedModel(replies=right))
     done = CliRunner().invoke(
         app, ["eval", "depot", "--limit", "8", "--arms", "cot", "--out", str(tmp_path / "before")]
     )
@@ -239,7 +239,7 @@ def held_against(earlier: Path, *flags: str) -> Result:
 
 def test_worse_than_the_baseline_exits_1_and_says_so(earlier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "sg_agent.evals.metered.load_model", lambda *_, **__: ScriptedModel(replies=lambda _: "Answer: -1")
+        "sg_agent.evals.loading.load_model", lambda *_, **__: ScriptedModel(replies=lambda _: "Answer: -1")
     )
     junit = earlier.parent.parent / "junit.xml"
     done = held_against(earlier, "--max-drop", "5", "--junit", str(junit), "--json")

@@ -28,7 +28,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedModel:
     (tmp_path / "file").touch()
     monkeypatch.chdir(tmp_path)
     scripted = ScriptedModel(replies=lambda _: "Answer: 1")
-    monkeypatch.setattr("sg_agent.evals.metered.load_model", lambda *_, **__: scripted)
+    monkeypatch.setattr("sg_agent.evals.loading.load_model", lambda *_, **__: scripted)
     return scripted
 
 

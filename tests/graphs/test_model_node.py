@@ -11,8 +11,8 @@ from langgraph.errors import NodeTimeoutError
 
 from sg_agent import Settings, standard
 from sg_agent.errors import DataError
-from sg_agent.evals.metered import metered
-from sg_agent.graphs.model_node import transient
+from sg_agent.faults import transient
+from sg_agent.metered import metered
 from sg_agent.scripted import ScriptedModel
 
 

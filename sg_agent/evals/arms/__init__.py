@@ -73,5 +73,5 @@ def _check(names: list[ArmName]) -> None:
 
 def _make(name: ArmName, setup: Setup) -> Arm:
     if name.path is not None:
-        return own(name.shown, name.path)
+        return own(name.shown, name.path, prices=setup.prices)
     return replace(ARMS[name.arm](setup), name=name.shown, attempts=name.attempts)

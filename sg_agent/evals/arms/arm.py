@@ -9,6 +9,7 @@ from sg_agent.graphs.build import Graph
 from sg_agent.graphs.sampling import greedy
 from sg_agent.graphs.state import QuestionInput, Settings
 from sg_agent.models import Model
+from sg_agent.prices import Prices
 from sg_agent.prompts import Phase
 from sg_agent.rows import Row
 
@@ -17,11 +18,15 @@ Load = Callable[[Model], BaseChatModel]
 
 @dataclass(frozen=True)
 class Setup:
-    """The questions (none as long as they are not read) and the two models as the user named them, not yet loaded."""
+    """The questions (none as long as they are not read) and the two models as the user named them, not yet loaded.
+
+    `prices` are the user's own.
+    """
 
     rows: tuple[Row, ...]
     guide: Model
     solver: Model
+    prices: Prices | None = None
 
 
 def question_input(row: Row, *, guidance: str | None = None) -> QuestionInput:

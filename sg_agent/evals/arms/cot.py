@@ -6,4 +6,6 @@ from sg_agent.evals.arms.arm import Arm, Setup
 
 def cot(setup: Setup) -> Arm:
     """The solver thinks step by step. Controls for thinking longer, without any guide."""
-    return Arm("cot", (setup.solver,), lambda load: graphs.cot(load(setup.solver)), phases=("cot",))
+    return Arm(
+        "cot", (setup.solver,), lambda load: graphs.cot(load(setup.solver), prices=setup.prices), phases=("cot",)
+    )

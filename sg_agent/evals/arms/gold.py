@@ -44,7 +44,7 @@ def placebo(setup: Setup) -> Arm:
 
 def _shown_to(setup: Setup) -> Callable[[Load], Graph]:
     """The guided graph over the solver alone: guidance is always given, its guide is never asked."""
-    return lambda load: graphs.guided(load(setup.solver), load(setup.solver))
+    return lambda load: graphs.guided(load(setup.solver), load(setup.solver), prices=setup.prices)
 
 
 def _gold(row: Row, arm: str) -> str:

@@ -10,4 +10,10 @@ def guide_alone(setup: Setup) -> Arm:
     The guide was trained to plan, not to answer: this is what it can do when asked, not what a small model trained to
     answer could. In the ledger it is the solver, the role it plays.
     """
-    return Arm("guide_alone", (setup.guide,), lambda load: graphs.cot(load(setup.guide)), phases=("cot",), control=True)
+    return Arm(
+        "guide_alone",
+        (setup.guide,),
+        lambda load: graphs.cot(load(setup.guide), prices=setup.prices),
+        phases=("cot",),
+        control=True,
+    )

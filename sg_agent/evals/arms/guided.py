@@ -13,5 +13,8 @@ def guided(setup: Setup) -> Arm:
 def guided_by(guide: Model, setup: Setup, name: str, *, control: bool = False) -> Arm:
     """The guided graph with `guide` in the place of the guide."""
     return Arm(
-        name, (guide, setup.solver), lambda load: graphs.guided(load(guide), load(setup.solver)), control=control
+        name,
+        (guide, setup.solver),
+        lambda load: graphs.guided(load(guide), load(setup.solver), prices=setup.prices),
+        control=control,
     )

@@ -5,10 +5,11 @@ from typing import Literal
 from langgraph.types import Send
 
 from sg_agent.evals.arms.arm import Arm, Setup
-from sg_agent.graphs.build import Graph, add_model_node, solver_graph
-from sg_agent.graphs.nodes import DRAFTS, attempts, check, guide_failed, guide_node
+from sg_agent.graphs.build import Calls, Graph, add_guide, solver_graph
+from sg_agent.graphs.nodes import DRAFTS, attempts, check
 from sg_agent.graphs.state import State
 from sg_agent.models import Model, load_model
+from sg_agent.prices import Prices
 
 
 def leak(setup: Setup) -> Arm:
@@ -21,20 +22,20 @@ def leak(setup: Setup) -> Arm:
     return Arm(
         "leak",
         (setup.guide, setup.solver),
-        lambda load: leak_graph(load(setup.guide), load(setup.solver)),
+        lambda load: leak_graph(load(setup.guide), load(setup.solver), prices=setup.prices),
         phases=("guide", "leak"),
         control=True,
     )
 
 
-def leak_graph(guide: Model, solver: Model) -> Graph:
+def leak_graph(guide: Model, solver: Model, *, prices: Prices | None = None) -> Graph:
     """Uncompiled: START -> route -> guide -> check -> solve (x n attempts, by the prompt of `leak`) -> vote -> END.
 
     From check it is back to guide once, then to vote without an answer.
     """
-    graph = solver_graph(solver, None, None, None)
-    model = load_model(guide)
-    add_model_node(graph, "guide", guide_node(model, {}), guide_failed(model, lambda _: "vote"), None, None)
+    calls = Calls(prices=prices)
+    graph = solver_graph(solver, calls)
+    add_guide(graph, load_model(guide), calls, onward=lambda _: "vote")
     graph.add_node("check", check)
     graph.add_edge("route", "guide")
     graph.add_edge("guide", "check")

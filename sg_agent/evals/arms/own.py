@@ -21,19 +21,20 @@ from sg_agent.evals.arms.own_calls import Calls
 from sg_agent.evals.arms.own_output import read_output
 from sg_agent.graphs.build import Graph
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, State
+from sg_agent.prices import Prices
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row, parse_row
 
 ACCEPTED = "a LangGraph graph, compiled or not, a Runnable, or a function without arguments that returns one"
 
 
-def own(name: str, path: str) -> Arm:
+def own(name: str, path: str, *, prices: Prices | None = None) -> Arm:
     """The user's graph, as it is. Compare it with `standard` and `cot` over the model it uses.
 
     Raises ConfigError for a path that cannot be imported or is no graph.
     """
     graph = load_graph(path)
-    return Arm(name, (), lambda _: own_graph(graph), phases=())
+    return Arm(name, (), lambda _: own_graph(graph, prices=prices), phases=())
 
 
 @cache
@@ -53,7 +54,7 @@ def load_graph(path: str) -> Runnable[Any, Any]:
     return graph
 
 
-def own_graph(graph: Runnable[Any, Any]) -> Graph:
+def own_graph(graph: Runnable[Any, Any], *, prices: Prices | None = None) -> Graph:
     """START -> graph -> END: `graph` with its input and output in the form of ours. Uncompiled; runs async only.
 
     The graph runs as a root of its own, with its own checkpointer and store. One over our Settings gets the run's.
@@ -62,7 +63,7 @@ def own_graph(graph: Runnable[Any, Any]) -> Graph:
     knows_settings = getattr(graph, "context_schema", None) is Settings
 
     async def ask(state: State, runtime: Runtime[Settings]) -> GraphOutput:
-        row, calls = _row(state), Calls()
+        row, calls = _row(state), Calls(prices)
         config: RunnableConfig = {"callbacks": [calls], "configurable": {"thread_id": uuid.uuid4().hex}}
         context = {"context": runtime.context} if knows_settings else {}
         try:

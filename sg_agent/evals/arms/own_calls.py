@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from sg_agent.ledger import CallRecord, Source, reply_record
+from sg_agent.prices import Prices
 
 UNKNOWN = Source("unknown", "unknown")
 
@@ -20,7 +21,8 @@ class Calls(BaseCallbackHandler):
 
     raise_error = True  # a call that cannot be recorded must not be a call for free
 
-    def __init__(self) -> None:
+    def __init__(self, prices: Prices | None = None) -> None:
+        self._prices = prices
         self.failure: BaseException | None = None
         self._started: dict[UUID, tuple[float, Source]] = {}
         self._answered: list[CallRecord] = []
@@ -50,7 +52,7 @@ class Calls(BaseCallbackHandler):
         generation = response.generations[0][0]
         message = generation.message if isinstance(generation, ChatGeneration) else None
         reply = message if isinstance(message, AIMessage) else AIMessage("")
-        self._answered.append(reply_record("solver", source, reply, latency_s=now - started))
+        self._answered.append(reply_record("solver", source, reply, latency_s=now - started, prices=self._prices))
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002
         self._started.pop(run_id, None)

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
 from pydantic import TypeAdapter
 
 from sg_agent.answers import parse_answer
-from sg_agent.graphs.nodes import finish_of
+from sg_agent.finish import finish_of
 from sg_agent.graphs.state import Attempt, GraphOutput
 from sg_agent.ledger import CallRecord
 from sg_agent.rows import Row

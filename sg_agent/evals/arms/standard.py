@@ -6,4 +6,9 @@ from sg_agent.evals.arms.arm import Arm, Setup
 
 def standard(setup: Setup) -> Arm:
     """The solver answers at once. Controls for nothing: a baseline."""
-    return Arm("standard", (setup.solver,), lambda load: graphs.standard(load(setup.solver)), phases=("standard",))
+    return Arm(
+        "standard",
+        (setup.solver,),
+        lambda load: graphs.standard(load(setup.solver), prices=setup.prices),
+        phases=("standard",),
+    )

@@ -14,9 +14,9 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI
 from openai.types import Batch
 
+from sg_agent.budget import worst_case
 from sg_agent.errors import ConfigError, RunError
-from sg_agent.evals.budget import worst_case
-from sg_agent.graphs.model_node import transient
+from sg_agent.faults import transient
 from sg_agent.journal import Journal
 from sg_agent.models import Model, load_model, model_name, parse_spec
 from sg_agent.rows import Row
@@ -140,7 +140,11 @@ class BatchTeacher:
             if row.id in self._store.drafts:
                 continue
             reply = replies.get(custom_id(row.id))
-            read = read_reply(self._model, batch, row, reply) if reply else _unanswered(batch)
+            read = (
+                read_reply(self._model, batch, row, reply, prices=self._config.own_prices)
+                if reply
+                else _unanswered(batch)
+            )
             if isinstance(read, str):
                 failed += 1
                 self._errors.append(f"batch {batch.id}, row {row.id!r}: {read}")
@@ -162,7 +166,8 @@ class BatchTeacher:
         return taken, None
 
     def _worst(self, row: Row) -> float:
-        return HALF * worst_case(self._model, asked(self._config, row)[1], call_settings(self._config))
+        messages, settings = asked(self._config, row)[1], call_settings(self._config)
+        return HALF * worst_case(self._model, messages, settings, prices=self._config.own_prices)
 
     def _note(self, text: str) -> None:
         if self._progress:
@@ -173,7 +178,7 @@ def check_batch(teacher: Model | None) -> None:
     """Raise ConfigError for a teacher that has no batch API."""
     if teacher is None or isinstance(teacher, ChatOpenAI):
         return
-    if not isinstance(teacher, str) or parse_spec(teacher).kind != "openai":
+    if not isinstance(teacher, str) or (parts := parse_spec(teacher)).kind != "openai" or parts.responses:
         shown = teacher if isinstance(teacher, str) else model_name(teacher)
         raise ConfigError(f"--batch needs a teacher of an OpenAI-compatible batch API, openai:..., not {shown!r}")
 

@@ -13,7 +13,7 @@ from openai import AsyncOpenAI, OpenAIError
 from openai.types import Batch
 
 from sg_agent.errors import RunError
-from sg_agent.graphs.model_node import transient
+from sg_agent.faults import transient
 
 ENDPOINT: Final = "/v1/chat/completions"
 NAME_KEY = "sg_agent_batch"

@@ -10,6 +10,7 @@ from langchain_openai import ChatOpenAI
 from openai.types import Batch
 
 from sg_agent.ledger import CallRecord, Source, reply_record
+from sg_agent.prices import Prices
 from sg_agent.rows import Row
 from sg_agent.training.teach.batch_api import ENDPOINT
 from sg_agent.training.teach.config import TeachConfig
@@ -47,7 +48,9 @@ def chunks(rows: Sequence[Row], requests: Sequence[bytes]) -> Iterator[tuple[lis
         yield [*rows[start:]], b"".join(requests[start:])
 
 
-def read_reply(model: ChatOpenAI, batch: Batch, row: Row, reply: dict[str, Any]) -> Draft | str:
+def read_reply(
+    model: ChatOpenAI, batch: Batch, row: Row, reply: dict[str, Any], *, prices: Prices | None = None
+) -> Draft | str:
     """The draft that a reply line holds, at half the price; else what went wrong, in words."""
     response = reply.get("response") or {}
     if reply.get("error") or response.get("status_code") != 200:
@@ -61,12 +64,12 @@ def read_reply(model: ChatOpenAI, batch: Batch, row: Row, reply: dict[str, Any])
         return f"the reply cannot be read: {type(error).__name__}: {error}"
     assert isinstance(message, AIMessage)
     message.response_metadata = {**(made.llm_output or {}), **finish}
-    return draft_of(row, message, [_half_price(model, batch, message)])
+    return draft_of(row, message, [_half_price(model, batch, message, prices)])
 
 
-def _half_price(model: ChatOpenAI, batch: Batch, message: AIMessage) -> CallRecord:
+def _half_price(model: ChatOpenAI, batch: Batch, message: AIMessage, prices: Prices | None) -> CallRecord:
     """The ledger record; its latency is the whole batch's, from its submission to its end."""
     seconds = max(0, (batch.completed_at or batch.created_at) - batch.created_at)
-    record = reply_record("teacher", Source.of(model), message, latency_s=seconds)
+    record = reply_record("teacher", Source.of(model), message, latency_s=seconds, prices=prices)
     cost = record["cost_usd"]
     return {**record, "cost_usd": None if cost is None else cost * HALF}

@@ -3,6 +3,7 @@
 import math
 import shlex
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,6 +11,7 @@ from sg_agent.errors import ConfigError
 from sg_agent.evals.config import HOSTED_CONCURRENCY, LOCAL_CONCURRENCY, rows_hash, shown_model
 from sg_agent.evals.suites import check_suite
 from sg_agent.models import Model, check_spec, fingerprint
+from sg_agent.prices import Prices
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Kind, Row
 from sg_agent.training.teach.filters import FILTERS
@@ -29,9 +31,9 @@ class TeachConfig:
     `prompt` is a template of the user's own. `concurrency` is the most questions in work and calls in flight to one
     hosted model; None is 192 for a teacher in this process and 48 for a hosted one. `deadline` is in seconds a call;
     None is 120 for hosted models and none for those in this process. `max_cost` is in US dollars and covers all that
-    `out` has ever cost. Of `filters`, usefulness works only with `verify_with`, a solver that must answer right with
-    the guidance. `eval_file` holds questions that must not be taught, beside the suite's own test split. `batch` asks
-    through the provider's batch API, looking every `poll_seconds`.
+    `out` has ever cost; `prices` is a file of the user's own. Of `filters`, usefulness works only with `verify_with`, a
+    solver that must answer right with the guidance. `eval_file` holds questions that must not be taught, beside the
+    suite's own test split. `batch` asks through the provider's batch API, looking every `poll_seconds`.
     """
 
     suite: str
@@ -50,6 +52,7 @@ class TeachConfig:
     concurrency: int | None = None
     deadline: float | None = None
     max_cost: float | None = None
+    prices: str | Path | None = None
     filters: tuple[str, ...] = FILTERS
     verify_with: Model | None = None
     eval_file: str | Path | None = None
@@ -73,6 +76,12 @@ class TeachConfig:
         for model in (self.teacher, self.verify_with):
             if model is not None:
                 check_spec(model)
+        _ = self.own_prices
+
+    @cached_property
+    def own_prices(self) -> Prices | None:
+        """What `prices` holds. Raises ConfigError."""
+        return None if self.prices is None else Prices.load(self.prices)
 
     def _check_source(self) -> None:
         if (self.teacher is None) == (self.from_ is None):
@@ -153,6 +162,7 @@ class TeachConfig:
             ("--verify-with", None if self.verify_with is None else shown_model(self.verify_with)),
             ("--eval-file", self.eval_file),
             ("--max-cost", self.max_cost),
+            ("--prices", self.prices),
         ):
             words += [] if value is None else [flag, str(value)]
         words += ["--show-answer"] if self.show_answer else []

@@ -55,6 +55,8 @@ def judge(written: Written, row: Row, kind: Kind, wanted: Collection[str]) -> Re
 
 
 def _refused(written: Written, row: Row, kind: Kind) -> str | None:  # noqa: ARG001 - every filter is called alike
+    if written.finish == "filtered":
+        return "the provider withheld it"
     refused = written.finish == "refusal" or is_refusal(written.guidance)
     return "the teacher refused" if refused else None
 

@@ -11,6 +11,7 @@ from sg_agent.evals.plan import ASSUMED_OUTPUT, OutputFrom
 from sg_agent.evals.stand_in import CHARACTERS_A_TOKEN, REPLY, StandIn
 from sg_agent.ledger import price, usage_of
 from sg_agent.models import Model
+from sg_agent.prices import Prices
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row
 from sg_agent.training.teach.batch_lines import HALF
@@ -59,10 +60,10 @@ def plan_teach(config: TeachConfig, source: Source) -> TeachPlan:
     calls = []
     if config.teacher is not None and (undrafted := [row for row in rows if row.id not in store.drafts]):
         prompts = [asked(config, row)[1] for row in undrafted]
-        calls.append(_line("teacher", config.teacher, prompts, store, HALF if config.batch else 1.0))
+        calls.append(_line("teacher", config.teacher, prompts, store, config.own_prices, HALF if config.batch else 1.0))
     if config.verify_with is not None and (unverified := [row for row in rows if row.id not in store.verified]):
         prompts = [_solver_prompt(row) for row in unverified]
-        calls.append(_line("solver", config.verify_with, prompts, store, 1.0))
+        calls.append(_line("solver", config.verify_with, prompts, store, config.own_prices, 1.0))
     costs = [call["cost_usd"] for call in calls]
     return {
         "suite": source.name,
@@ -82,14 +83,19 @@ def _solver_prompt(row: Row) -> list[BaseMessage]:
 
 
 def _line(
-    role: Literal["teacher", "solver"], model: Model, prompts: list[list[BaseMessage]], store: TeachStore, share: float
+    role: Literal["teacher", "solver"],
+    model: Model,
+    prompts: list[list[BaseMessage]],
+    store: TeachStore,
+    prices: Prices | None,
+    share: float,
 ) -> CallPlan:
     stand_in = StandIn.of(model)
     characters = sum(len(message.text) for messages in prompts for message in messages)
     n, read = len(prompts), math.ceil(characters / CHARACTERS_A_TOKEN)
     known = [call["output_tokens"] for call in store.calls if call["role"] == role]
     written = sum(known) / len(known) if known else ASSUMED_OUTPUT
-    each = price(stand_in, usage_of(round(read / n), round(written)))
+    each = price(stand_in, usage_of(round(read / n), round(written)), prices=prices)
     return {
         "role": role,
         "model": shown_model(model),

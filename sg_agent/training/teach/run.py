@@ -8,10 +8,10 @@ from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 
+from sg_agent.budget import Budget, check_priced
 from sg_agent.errors import BudgetSpent, Interrupted, RunError, WriteError
-from sg_agent.evals.budget import Budget, check_priced
-from sg_agent.evals.metered import metered
 from sg_agent.ledger import in_process
+from sg_agent.metered import metered
 from sg_agent.models import Model, load_model
 from sg_agent.rows import Row
 from sg_agent.training.teach.batch import BatchTeacher, check_batch
@@ -90,7 +90,7 @@ def prepare(config: TeachConfig) -> Source:
     if config.max_cost is not None:
         for model, most in ((config.teacher, config.max_tokens), (config.verify_with, None)):
             if model is not None:
-                check_priced(load_model(model), max_tokens=most)
+                check_priced(load_model(model), max_tokens=most, prices=config.own_prices)
     source = load_source(
         config.suite,
         limit=config.limit,
@@ -146,7 +146,7 @@ async def _teach(run: _Run) -> tuple[list[str], float, float | None]:
             teacher = Teacher(_metered(config, config.teacher, budget), config)
         verifier = None
         if config.verify_with is not None:
-            verifier = Verifier(_metered(config, config.verify_with, budget))
+            verifier = Verifier(_metered(config, config.verify_with, budget), config.own_prices)
         pipeline = Pipeline(
             config,
             run.store,
@@ -186,4 +186,4 @@ def _metered(config: TeachConfig, model: Model, budget: Budget | None) -> BaseCh
     # Whether to ask again is the throttle's business; a client's own retries would hide refusals from it.
     plain = load_model(model, max_retries=0, trust_remote_code=config.trust_remote_code)
     deadline = config.deadline or (None if in_process(plain) else HOSTED_DEADLINE_S)
-    return metered(plain, most=config.in_flight, budget=budget, deadline_s=deadline)
+    return metered(plain, most=config.in_flight, budget=budget, deadline_s=deadline, prices=config.own_prices)

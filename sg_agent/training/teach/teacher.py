@@ -9,8 +9,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.graph import END, START, StateGraph
 
 from sg_agent.answer_forms import LETTERS, choice_letter
-from sg_agent.graphs.model_node import RETRY, Answered, Call, ModelNode
-from sg_agent.graphs.nodes import finish_of
+from sg_agent.finish import finish_of
+from sg_agent.graphs.model_node import Answered, Call, ModelNode, retry_policy
 from sg_agent.ledger import CallRecord
 from sg_agent.prompts import Prompt, load_prompt
 from sg_agent.rows import Row
@@ -31,8 +31,8 @@ class Teacher:
         self.settings = call_settings(config)
         self._config = config
         graph = StateGraph(_State)
-        node: ModelNode[_State] = ModelNode("teacher", model, self._prepare, self._conclude)
-        graph.add_node("teach", node, retry_policy=RETRY)
+        node: ModelNode[_State] = ModelNode("teacher", model, self._prepare, self._conclude, config.own_prices)
+        graph.add_node("teach", node, retry_policy=retry_policy(model))
         graph.add_edge(START, "teach")
         graph.add_edge("teach", END)
         self._graph = graph.compile()

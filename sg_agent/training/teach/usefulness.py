@@ -10,6 +10,7 @@ from sg_agent.evals.arms import question_input
 from sg_agent.evals.scoring import score
 from sg_agent.graphs.sampling import greedy
 from sg_agent.graphs.state import Settings
+from sg_agent.prices import Prices
 from sg_agent.rows import Kind, Row
 from sg_agent.training.teach.filters import USEFULNESS, Rejection
 from sg_agent.training.teach.store import Verified
@@ -19,8 +20,8 @@ from sg_agent.training.teach.teacher import now
 class Verifier:
     """Asks `solver` as the guided graph does, guidance given; its guide is never asked. Once, at temperature 0."""
 
-    def __init__(self, solver: BaseChatModel) -> None:
-        self._graph = graphs.guided(solver, solver).compile()
+    def __init__(self, solver: BaseChatModel, prices: Prices | None = None) -> None:
+        self._graph = graphs.guided(solver, solver, prices=prices).compile()
 
     async def verify(self, row: Row, guidance: str, kind: Kind) -> Verified:
         """The solver's answer and whether it is right. Raises SolverError when the solver fails, after retries."""

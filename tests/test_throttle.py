@@ -11,13 +11,14 @@ from typing import Any
 import httpx
 import pytest
 from chat_server import ChatServer, Refusal, chat_server
-from inspect_ai.log import read_eval_log
 
+from sg_agent import limit
+from sg_agent import throttle as throttling
 from sg_agent.errors import RunError
-from sg_agent.evals import throttle as throttling
 from sg_agent.evals.config import EvalConfig
 from sg_agent.evals.run import run_eval
-from sg_agent.evals.throttle import Throttle, overloaded, retry_after
+from sg_agent.faults import overloaded, retry_after
+from sg_agent.throttle import Throttle
 
 # Inspect AI leaves streams to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
@@ -108,7 +109,7 @@ async def test_a_wait_beyond_all_patience_is_not_begun() -> None:
 
 
 async def test_calls_in_flight_go_down_and_come_back_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttling, "COOLDOWN_S", 0.0)
+    monkeypatch.setattr(limit, "COOLDOWN_S", 0.0)
     throttle, in_flight = Throttle("down-and-up", 8), list[int]()
     now = 0
 
@@ -178,7 +179,7 @@ def crowded(most: int) -> Iterator[tuple[Crowded, ChatServer]]:
 
 
 def test_a_crowded_server_leaves_no_error_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttling, "COOLDOWN_S", 0.2)
+    monkeypatch.setattr(limit, "COOLDOWN_S", 0.2)
     with crowded(2) as (world, server):
         spec = f"openai:solver@{server.base_url}"
         config = EvalConfig(
@@ -188,6 +189,3 @@ def test_a_crowded_server_leaves_no_error_records(tmp_path: Path, monkeypatch: p
     assert world.refused > 0
     assert [(arm["n"], arm["errors"]) for arm in result["arms"].values()] == [(12, 0), (12, 0)]
     assert len(server.asked) == 24 + world.refused
-    (log_file,) = (tmp_path / "run" / "logs").glob("*.eval")
-    history = read_eval_log(str(log_file), header_only=True).stats.connection_limit_history
-    assert [change.reason for change in history][:1] == ["rate_limit"]

@@ -4,23 +4,20 @@ The worst case is a token per byte of the prompt, which no tokenizer exceeds, an
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any, Self
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from sg_agent.errors import BudgetSpent, ConfigError
-from sg_agent.evals.arms import Arm
-from sg_agent.evals.stand_in import stand_ins
-from sg_agent.graphs.model_node import http_status
+from sg_agent.faults import http_status
 from sg_agent.ledger import in_process, price, usage_of
-from sg_agent.models import load_model, model_name
+from sg_agent.models import model_name
+from sg_agent.prices import Prices
 
 TOKENS_AROUND_A_MESSAGE = 16  # role names and separators, generously
 NEVER_SENT = {"ConnectError", "ConnectTimeout", "ClientConnectorError"}  # as httpx and aiohttp name them
-
-ReplyT = TypeVar("ReplyT")
 
 
 class Budget:
@@ -37,31 +34,12 @@ class Budget:
         self._abandoned_usd = 0.0
         self._changed = asyncio.Event()
 
-    async def call(
-        self, worst_usd: float, ask: Callable[[], Awaitable[ReplyT]], cost: Callable[[ReplyT], float | None]
-    ) -> ReplyT:
-        """The reply of `ask`, its `cost` paid from the budget; what is not known to cost less costs `worst_usd`.
+    def payment(self, worst_usd: float) -> "Payment":
+        """`async with` it around a call: holds `worst_usd` meanwhile, and pays that when nobody says that it was less.
 
         Waits while only calls in flight stand in the way. Raises BudgetSpent when not even their end would help.
         """
-        await self._reserve(worst_usd)
-        charged = worst_usd
-        try:
-            reply = await ask()
-            known = cost(reply)
-            charged = worst_usd if known is None else known
-        except asyncio.CancelledError:
-            # Nobody will ever know what it cost: it holds its reservation to the end and is not recorded as paid.
-            charged = 0.0
-            self._abandoned_usd += worst_usd
-            raise
-        except Exception as error:
-            charged = 0.0 if _unbilled(error) else worst_usd
-            raise
-        else:
-            return reply
-        finally:
-            self._settle(worst_usd, charged)
+        return Payment(self, worst_usd)
 
     async def _reserve(self, amount: float) -> None:
         while (settled := self.spent_usd + self._abandoned_usd + amount) + self.reserved_usd > self.limit_usd:
@@ -83,35 +61,53 @@ class Budget:
         return self.limit_usd - self.spent_usd - self._abandoned_usd
 
 
-def worst_case(model: BaseChatModel, messages: Sequence[BaseMessage], settings: dict[str, Any]) -> float:
-    """US dollars that a call can cost at most. The model must have passed `check_budget`."""
+class Payment:
+    """What one call takes from a budget. `cost_usd` is what it cost, None as long as nobody knows.
+
+    `begun` says that a part of the reply was received, which is paid for whatever becomes of the rest.
+    """
+
+    def __init__(self, budget: Budget, worst_usd: float) -> None:
+        self.cost_usd: float | None = None
+        self.begun = False
+        self._budget = budget
+        self._worst_usd = worst_usd
+
+    async def __aenter__(self) -> Self:
+        await self._budget._reserve(self._worst_usd)
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        charged = self._worst_usd if self.cost_usd is None else self.cost_usd
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            # Nobody will ever know what it cost: it holds its reservation to the end and is not recorded as paid.
+            charged = 0.0
+            self._budget._abandoned_usd += self._worst_usd
+        elif isinstance(error, Exception) and not self.begun and _unbilled(error):
+            charged = 0.0
+        self._budget._settle(self._worst_usd, charged)
+
+
+def worst_case(
+    model: BaseChatModel, messages: Sequence[BaseMessage], settings: dict[str, Any], *, prices: Prices | None = None
+) -> float:
+    """US dollars that a call can cost at most. The model must have passed `check_priced`."""
     tokens = sum(len(message.text.encode()) + TOKENS_AROUND_A_MESSAGE for message in messages)
     most = settings.get("max_tokens") or longest_reply(model)
     assert most is not None
-    cost = price(model, usage_of(tokens, most))
+    cost = price(model, usage_of(tokens, most), prices=prices)
     assert cost is not None
     return cost
 
 
-def check_budget(arms: Sequence[Arm], *, max_tokens: int | None) -> None:
-    """Raise ConfigError when an arm uses a model whose calls cannot be priced beforehand."""
-    for arm in arms:
-        made = stand_ins(arm)
-        if not made:
-            raise ConfigError(f"--max-cost cannot be kept: arm {arm.name!r} brings models of its own; leave one out")
-        for stand_in in made:
-            if not in_process(stand_in):
-                check_priced(load_model(stand_in.stands_for), max_tokens=max_tokens)
-
-
-def check_priced(model: BaseChatModel, *, max_tokens: int | None) -> None:
+def check_priced(model: BaseChatModel, *, max_tokens: int | None, prices: Prices | None = None) -> None:
     """Raise ConfigError unless the model runs here, or its calls have a price and its replies a bound."""
     if in_process(model):
         return
-    if price(model, usage_of(1, 1)) is None:
+    if price(model, usage_of(1, 1), prices=prices) is None:
         raise ConfigError(
-            f"--max-cost cannot be kept: the price of {model_name(model)!r} is unknown; leave --max-cost out, or use "
-            "models with a known price or in this process"
+            f"--max-cost cannot be kept: the price of {model_name(model)!r} is unknown; give it with --prices, leave "
+            "--max-cost out, or use models with a known price or in this process"
         )
     if (max_tokens or longest_reply(model)) is None:
         raise ConfigError(

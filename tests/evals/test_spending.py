@@ -1,16 +1,14 @@
 """Budgets: never overshot, refused without a price, and a run that ends on one continues."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hosted import Hosted
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 
 from sg_agent.errors import BudgetSpent, ConfigError, RunError
-from sg_agent.evals.budget import Budget, worst_case
 from sg_agent.evals.config import EvalConfig
 from sg_agent.evals.run import run_eval
 from sg_agent.evals.run_dir import claim_run_dir
@@ -23,10 +21,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceW
 
 N = 8
 PRICED, UNKNOWN = "gpt-4.1-mini", "a-model-without-a-price"
-
-
-class Refused(Exception):
-    status_code = 400
 
 
 def reply(messages: list[BaseMessage]) -> str:
@@ -48,66 +42,6 @@ def lines(out: Path) -> list[dict[str, Any]]:
 
 def recorded(out: Path) -> float:
     return sum(float(call["cost_usd"]) for line in lines(out) for call in line["ledger"])
-
-
-async def test_parallel_calls_never_reserve_or_spend_more_than_the_budget() -> None:
-    budget, seen = Budget(1.0), list[float]()
-
-    async def ask() -> str:
-        await asyncio.sleep(0.001)
-        seen.append(budget.spent_usd + budget.reserved_usd)
-        return "reply"
-
-    calls = [budget.call(0.3, ask, lambda _: 0.05) for _ in range(40)]
-    done = await asyncio.gather(*calls, return_exceptions=True)
-    assert max(seen) <= 1.0 + 1e-9
-    assert budget.exhausted
-    # 0.05 each, until the worst case of the next one no longer fits.
-    assert done.count("reply") == 15
-    assert sum(isinstance(end, BudgetSpent) for end in done) == 25
-    assert budget.spent_usd == pytest.approx(0.75)
-    assert budget.reserved_usd == pytest.approx(0)
-
-
-async def test_a_call_waits_for_those_in_flight_rather_than_ending_the_run() -> None:
-    budget = Budget(1.0)
-    calls = [budget.call(0.6, lambda: asyncio.sleep(0.001, "reply"), lambda _: 0.1) for _ in range(3)]
-    assert await asyncio.gather(*calls) == ["reply"] * 3
-    assert not budget.exhausted
-
-
-async def test_what_a_call_cost_is_its_worst_case_when_nobody_says() -> None:
-    budget = Budget(1.0)
-    await budget.call(0.25, lambda: asyncio.sleep(0, "reply"), lambda _: None)
-    assert budget.spent_usd == 0.25
-
-
-@pytest.mark.parametrize(("error", "charged"), [(Refused("bad request"), 0.0), (TimeoutError("lost"), 0.25)])
-async def test_a_refused_call_is_free_and_a_lost_one_is_not(error: Exception, charged: float) -> None:
-    budget = Budget(1.0)
-
-    async def ask() -> str:
-        raise error
-
-    with pytest.raises(type(error)):
-        await budget.call(0.25, ask, lambda _: 0.0)
-    assert (budget.spent_usd, budget.reserved_usd) == (charged, 0.0)
-
-
-async def test_a_cancelled_call_keeps_its_reservation() -> None:
-    budget = Budget(1.0)
-    task = asyncio.create_task(budget.call(0.75, lambda: asyncio.sleep(60, "reply"), lambda _: 0.0))
-    await asyncio.sleep(0.001)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert (budget.spent_usd, budget.left_usd) == (0.0, 0.25)
-    with pytest.raises(BudgetSpent):
-        await budget.call(0.5, lambda: asyncio.sleep(0, "reply"), lambda _: 0.0)
-
-
-def test_the_worst_case_is_a_token_per_byte_and_the_longest_reply() -> None:
-    messages: list[BaseMessage] = [HumanMessage("é" * 1000)]
-    assert worst_case(hosted(), messages, {"max_tokens": 1000}) == pytest.approx((2016 * 0.4 + 1000 * 1.6) / 1e6)
 
 
 def test_a_spent_budget_ends_the_run_keeps_answers_and_continues(tmp_path: Path) -> None:
@@ -207,7 +141,8 @@ async def test_a_torn_write_leaves_the_spending_as_it_was(tmp_path: Path, monkey
     with ResultStore(run_dir.results) as store:
         with open_budget(1.0, run_dir, store) as budget:
             assert budget
-            await budget.call(0.25, lambda: asyncio.sleep(0, "reply"), lambda _: None)
+            async with budget.payment(0.25):
+                pass
 
         def torn(path: Path, data: bytes) -> int:
             path.open("wb").close()

@@ -1,0 +1,88 @@
+"""The FastAPI application: endpoints, probes, metrics, and a way out that finishes what is in flight."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import metadata
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+
+from sg_agent.serve import chat_completions
+from sg_agent.serve.config import ServeConfig
+from sg_agent.serve.dialect import Dialect
+from sg_agent.serve.draining import draining_on_signals
+from sg_agent.serve.errors import ApiError
+from sg_agent.serve.exchange import Exchange
+from sg_agent.serve.schemas import ChatRequest
+from sg_agent.serve.service import Service
+
+
+def create_app(config: ServeConfig) -> FastAPI:
+    """The application over the models of `config`. Raises ModelError or MissingExtra before it serves anything."""
+    service = Service(config)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with draining_on_signals(service.gate, config.grace_s):
+            yield
+
+    app = FastAPI(title="sg-agent", version=metadata.version("sg-agent"), redoc_url=None, lifespan=lifespan)
+    _add_dialect(app, service, "/v1/chat/completions", chat_completions, ChatRequest.model_json_schema())
+    _add_models(app, service)
+    _add_probes(app, service)
+    app.add_exception_handler(HTTPException, _http_error)
+    return app
+
+
+def _add_dialect(app: FastAPI, service: Service, path: str, dialect: Dialect, schema: dict[str, Any]) -> None:
+    """The body is read by hand: FastAPI would read it whole, of any size, before anything could be refused."""
+
+    async def endpoint(request: Request) -> Response:
+        return await Exchange(service, request, dialect).respond()
+
+    content = {"application/json": {"schema": schema}}
+    body = {"requestBody": {"required": True, "content": content}}
+    app.add_api_route(path, endpoint, methods=["POST"], response_model=None, openapi_extra=body)
+
+
+def _add_models(app: FastAPI, service: Service) -> None:
+    def told(name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": 0, "owned_by": "sg-agent"}
+
+    @app.get("/v1/models")
+    async def models() -> dict[str, Any]:
+        return {"object": "list", "data": [told(name) for name in service.models.names]}
+
+    @app.get("/v1/models/{name:path}", response_model=None)
+    async def model(name: str) -> Response:
+        try:
+            service.models.find(name, None, None)
+        except ApiError as error:
+            return JSONResponse(error.body, error.status)
+        return JSONResponse(told(name))
+
+
+def _add_probes(app: FastAPI, service: Service) -> None:
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz(response: Response) -> dict[str, str]:
+        response.status_code = 503 if service.gate.draining else 200
+        return {"status": "stopping" if service.gate.draining else "ready"}
+
+    @app.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        return Response(service.metrics.page(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """What the router refuses: a path or method that there is not."""
+    assert isinstance(error, HTTPException)
+    message = f"{request.method} {request.url.path}: {error.detail}; see /docs for what there is"
+    refused = ApiError(error.status_code, message, "not_found" if error.status_code == 404 else "method_not_allowed")
+    return JSONResponse(refused.body, refused.status, dict(error.headers or {}))

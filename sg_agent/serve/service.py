@@ -1,0 +1,23 @@
+"""What all requests of one process share."""
+
+from sg_agent.prices import Prices
+from sg_agent.serve.arms import Models
+from sg_agent.serve.config import ServeConfig
+from sg_agent.serve.limits import Gate
+from sg_agent.serve.metrics import Metrics
+
+
+class Service:
+    """Models, limits and counters. Raises ModelError or MissingExtra for models that cannot be loaded."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        self.config = config
+        self.models = Models(
+            config.guide,
+            config.solvers,
+            arm=config.arm,
+            guidance_cache=config.guidance_cache,
+            trust_remote_code=config.trust_remote_code,
+            prices=Prices.load(config.prices) if config.prices else None,
+        )
+        self.gate, self.metrics = Gate(config.max_concurrency), Metrics()

@@ -1,0 +1,138 @@
+"""Calls under way to one model: fewer while it says that it is overloaded, more again while it does not.
+
+A refusal (429, 502, 503, 504, 529) makes all calls to the model pause, for as long as its Retry-After says or else
+twice as long as the last time, and then the refused call is made again.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from sg_agent.errors import RunError
+from sg_agent.faults import overloaded, retry_after
+from sg_agent.limit import AdaptiveLimit
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+PATIENCE_S = 300.0
+MOST_REFUSALS = 50
+MOST_BELIEVED = 5  # after as many pauses in a row, a Retry-After is no longer taken for enough
+
+ReplyT = TypeVar("ReplyT")
+
+
+class Load(NamedTuple):
+    """What a throttle has seen so far, and what it allows now."""
+
+    answered: int
+    refused: int
+    in_flight: int
+    limit: int
+
+
+@dataclass
+class Tries:
+    """How often one call was refused before it was answered."""
+
+    refused: int = 0
+
+
+class Throttle:
+    """At most `most` calls to the model `name` at a time, from one event loop.
+
+    A refused call is made again until the model has refused it 50 times, or has answered no call at all for
+    `patience_s` seconds. Then calls fail at once, since nobody waits for an outage of hours, but for one try in 30
+    seconds.
+    """
+
+    def __init__(self, name: str, most: int, *, patience_s: float = PATIENCE_S) -> None:
+        self.name = name
+        self.patience_s = patience_s
+        self._limit = AdaptiveLimit(most)
+        self._answers = self._refusals = 0
+        self._paused_at = self._paused_until = 0.0
+        self._pauses = 0
+        self._silent_since: float | None = None
+        self._given_up: RunError | None = None
+        self._closed_until = 0.0
+
+    @property
+    def load(self) -> Load:
+        """The counts, for metrics: every refused call was, or will be, made again."""
+        return Load(self._answers, self._refusals, self._limit.in_flight, self._limit.now)
+
+    async def call(self, ask: Callable[[], Awaitable[ReplyT]], tries: Tries | None = None) -> ReplyT:
+        """The reply of `ask`, as soon as the model takes the call. Raises RunError when patience is over."""
+
+        async def parts() -> AsyncGenerator[ReplyT]:
+            yield await ask()
+
+        (reply,) = [part async for part in self.stream(parts, tries)]
+        return reply
+
+    async def stream(
+        self, ask: Callable[[], AsyncGenerator[ReplyT]], tries: Tries | None = None
+    ) -> AsyncIterator[ReplyT]:
+        """What `ask` streams; it has its place to the end. An error after the first part is raised as it is."""
+        tries = tries or Tries()
+        while True:
+            async with self._limit.place():
+                await self._wait()
+                self._check_open()
+                started, begun = time.monotonic(), False
+                try:
+                    async with aclosing(ask()) as parts:
+                        async for part in parts:
+                            if not begun:
+                                begun = True
+                                self._answered(tries)
+                            yield part
+                except Exception as error:
+                    if begun or not overloaded(error):
+                        raise
+                    tries.refused += 1
+                    self._refused(error, started, tries)
+                else:
+                    return
+
+    def _check_open(self) -> None:
+        if self._given_up and (now := time.monotonic()) >= self._closed_until:
+            self._closed_until = now + LONGEST_PAUSE_S  # the others do not join this try
+        elif self._given_up:
+            raise RunError(str(self._given_up)) from self._given_up
+
+    async def _wait(self) -> None:
+        """Until the pause is over, and a little longer, so that not all calls come back at once."""
+        while (left := self._paused_until - time.monotonic()) > 0:  # noqa: ASYNC110 - a pause may grow meanwhile
+            await asyncio.sleep(left * random.uniform(1.0, 1.2))
+
+    def _answered(self, tries: Tries) -> None:
+        self._answers += 1
+        self._silent_since = self._given_up = None
+        self._pauses = max(0, self._pauses - 1)
+        if not tries.refused:
+            self._limit.answered()
+
+    def _refused(self, error: Exception, started: float, tries: Tries) -> None:
+        self._refusals += 1
+        self._limit.refused()
+        now, asked = time.monotonic(), retry_after(error)
+        self._silent_since = started if self._silent_since is None else self._silent_since
+        failure = RunError(f"{self.name} is overloaded, {tries.refused} calls in vain: {error}")
+        if max(now - self._silent_since, asked or 0) > self.patience_s:
+            self._given_up, self._paused_until, self._closed_until = failure, now, now + LONGEST_PAUSE_S
+            raise failure from error
+        if tries.refused >= MOST_REFUSALS:
+            raise failure from error
+        if started >= self._paused_at:  # else one more of the burst that is being waited out
+            self._pauses += 1
+            self._paused_at = now
+            own = min(FIRST_PAUSE_S * 2 ** (self._pauses - 1), LONGEST_PAUSE_S)
+            if not asked or self._pauses > MOST_BELIEVED:
+                asked = max(own, asked or 0)
+            self._paused_until = now + asked
+        elif asked is not None:
+            self._paused_until = max(self._paused_until, now + asked)
