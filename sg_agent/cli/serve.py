@@ -21,6 +21,13 @@ def run(
     arm: Annotated[str, typer.Option("--arm", help="The arm of a solver's bare name.")] = "guided",
     host: Annotated[str, typer.Option("--host", help="Any other than the loopback needs --keys.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8080,
+    keys: Annotated[
+        Path | None, typer.Option("--keys", help="YAML file of keys and their limits, see `sg-agent key`.")
+    ] = None,
+    usage: Annotated[
+        Path | None, typer.Option("--usage", help="Where keys' use is counted; default: KEYS.usage.sqlite.")
+    ] = None,
+    prices: options.Prices = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the port.")] = 1,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Most seconds of a request.")] = 300.0,
     grace: Annotated[float, typer.Option("--grace", min=0, help="Most seconds to finish what is in flight.")] = 30.0,
@@ -48,7 +55,6 @@ def run(
     from sg_agent.serve.config import ServeConfig, check_host, name_solvers
     from sg_agent.serve.server import serve
 
-    keys: Path | None = None
     check_host(host, keys)
     solvers = name_solvers(solver or [options.EMBEDDED_SOLVER])
     for spec in (guide, *solvers.values()):
@@ -59,6 +65,9 @@ def run(
         arm=check_arm(arm),
         host=host,
         port=port,
+        keys=keys,
+        usage=usage,
+        prices=prices,
         workers=workers,
         timeout_s=timeout,
         grace_s=grace,

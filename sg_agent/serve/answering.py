@@ -9,6 +9,7 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
+from sg_agent.budget import unbilled
 from sg_agent.errors import SolverError
 from sg_agent.graphs.state import Attempt, GraphOutput, QuestionInput, Settings
 from sg_agent.ledger import CallRecord, total_cost
@@ -71,7 +72,7 @@ class Answer:
     @property
     def cost_usd(self) -> float | None:
         """What it cost, None when a price is unknown."""
-        return total_cost(self.output["ledger"])
+        return cost_of(self.output["ledger"], self.watch)
 
     @property
     def retries(self) -> int:
@@ -91,8 +92,14 @@ class Answer:
         drafts = [record for record in self.output["ledger"] if record["role"] == "guide"]
         if any(record["error"] for record in drafts):
             return "failed"
-        given = self.ask.question.get("given_guidance") is not None and self.ask.target.arm == "guided"
+        given = self.ask.question.get("given_guidance") is not None and self.ask.target.guided
         return "invalid" if drafts or given else "skipped"
+
+
+def cost_of(ledger: list[CallRecord], watch: Watch) -> float | None:
+    """What the calls cost, None when nobody knows; calls that failed before anything was generated are free."""
+    free = all(map(unbilled, watch.failures))
+    return total_cost(record for record in ledger if not (free and record["error"]))
 
 
 class Run:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
@@ -34,6 +34,7 @@ def create_app(config: ServeConfig) -> FastAPI:
     _add_models(app, service)
     _add_probes(app, service)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ApiError, _api_error)
     return app
 
 
@@ -52,17 +53,14 @@ def _add_models(app: FastAPI, service: Service) -> None:
     def told(name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": 0, "owned_by": "sg-agent"}
 
-    @app.get("/v1/models")
+    @app.get("/v1/models", dependencies=[_known(service)])
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [told(name) for name in service.models.names]}
 
-    @app.get("/v1/models/{name:path}", response_model=None)
-    async def model(name: str) -> Response:
-        try:
-            service.models.find(name, None, None)
-        except ApiError as error:
-            return JSONResponse(error.body, error.status)
-        return JSONResponse(told(name))
+    @app.get("/v1/models/{name:path}", dependencies=[_known(service)])
+    async def model(name: str) -> dict[str, Any]:
+        service.models.find(name, None, None)
+        return told(name)
 
 
 def _add_probes(app: FastAPI, service: Service) -> None:
@@ -75,9 +73,24 @@ def _add_probes(app: FastAPI, service: Service) -> None:
         response.status_code = 503 if service.gate.draining else 200
         return {"status": "stopping" if service.gate.draining else "ready"}
 
-    @app.get("/metrics", response_class=Response)
+    @app.get("/metrics", response_class=Response, dependencies=[_known(service)])
     async def metrics() -> Response:
         return Response(service.metrics.page(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _known(service: Service) -> Any:
+    """What asks for a key, where the server has keys."""
+
+    async def check(request: Request) -> None:
+        if service.admission:
+            service.admission.known(request.headers.get("authorization"))
+
+    return Depends(check)
+
+
+async def _api_error(request: Request, error: Exception) -> Response:  # noqa: ARG001 - FastAPI's signature
+    assert isinstance(error, ApiError)
+    return JSONResponse(error.body, error.status, error.headers)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -43,6 +43,11 @@ class Target:
     solver: BaseChatModel
     graph: Compiled
 
+    @property
+    def guided(self) -> bool:
+        """Whether a guide may be asked."""
+        return "guide" in self.graph.nodes
+
 
 class Models:
     """The guide, the solvers by name and every arm's graph over each, compiled once.

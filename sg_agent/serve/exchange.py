@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from sg_agent.serve.admission import Admission
 from sg_agent.serve.answering import Answer, Run
 from sg_agent.serve.dialect import Dialect, Parsed, Writer, about
 from sg_agent.serve.errors import ApiError
@@ -18,6 +19,7 @@ from sg_agent.serve.limits import discard_body, read_body
 from sg_agent.serve.logs import log_request
 from sg_agent.serve.record import Record
 from sg_agent.serve.service import Service
+from sg_agent.serve.spending import Charge
 
 log = logging.getLogger("sg_agent.serve")
 
@@ -27,7 +29,8 @@ class Exchange:
 
     def __init__(self, service: Service, request: Request, dialect: Dialect) -> None:
         self._service, self._request, self._dialect = service, request, dialect
-        self._open, self._watcher = ExitStack(), None
+        self._open = ExitStack()
+        self._charge: Charge | None = None
         self.record = Record(f"req_{uuid.uuid4().hex}", endpoint=request.url.path)
         service.metrics.begin()
 
@@ -51,7 +54,11 @@ class Exchange:
         return JSONResponse(self.failure.body, self.failure.status, {**self.headers, **self.failure.headers})
 
     async def _respond(self) -> Response:
-        config = self._service.config
+        config, admission = self._service.config, self._service.admission
+        key = admission.known(self._request.headers.get("authorization")) if admission else None
+        if admission and key:
+            self.record.key = key.name
+            admission.spending.admit(key)
         self._open.enter_context(self._service.gate.place())
         try:
             async with asyncio.timeout(config.timeout_s):
@@ -59,6 +66,8 @@ class Exchange:
         except TimeoutError as error:
             raise ApiError(408, "the request did not arrive in time; send it again", "timeout") from error
         parsed = self._dialect.read(body, self._service.models, most_attempts=config.max_attempts)
+        if admission and key:
+            self._charge = admission.charge(key, parsed.ask, len(body))
         run = self._start(parsed)
         if parsed.writer:
             await run.begun()
@@ -76,8 +85,8 @@ class Exchange:
         run = Run(ask, stream=record.stream, started=record.started, timeout_s=self._service.config.timeout_s)
         self._open.callback(self._service.gate.runs.discard, run)
         self._service.gate.runs.add(run)
-        self._watcher = asyncio.create_task(_watch_client(self._request.receive, run))
-        self._open.callback(self._watcher.cancel)
+        watcher = asyncio.create_task(_watch_client(self._request.receive, run))
+        self._open.callback(watcher.cancel)
         return run
 
     async def answer(self, run: Run) -> Answer:
@@ -85,10 +94,10 @@ class Exchange:
         try:
             answer = await run.task
         except ApiError:
-            self.record.charge(run.ledger if run.watch.calls else [])
+            self.record.failed(run)
             raise
         except asyncio.CancelledError:
-            self.record.charge(None if run.watch.calls else [])
+            self.record.failed(run)
             if run.called_off is None:
                 raise
             raise run.called_off from None
@@ -115,8 +124,16 @@ class Exchange:
             return
         self.record.end()
         self._open.close()
+        if self._charge and self._service.admission:
+            self._settle(self._service.admission, self._charge)
         self._service.metrics.end(self.record)
         log_request(self.record)
+
+    def _settle(self, admission: Admission, charge: Charge) -> None:
+        try:
+            admission.spending.settle(charge, self.record.cost_usd)
+        except ApiError:  # the worst case stays charged
+            log.exception("what request %s cost could not be written", self.record.id)
 
 
 class Streamed(Response):

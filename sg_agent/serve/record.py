@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sg_agent.ledger import CallRecord, total_cost
-from sg_agent.serve.answering import Answer, GuideOutcome
+from sg_agent.ledger import CallRecord
+from sg_agent.serve.answering import Answer, GuideOutcome, Run, cost_of
 
 
 @dataclass
@@ -34,12 +34,13 @@ class Record:
         self.status, self.error = 200, None
         self.guide_outcome, self.retries = answer.guide_outcome, answer.retries
         self.overhead_s = answer.overhead_s
-        self.charge(answer.output["ledger"])
+        self.ledger, self.cost_usd = answer.output["ledger"], answer.cost_usd
 
-    def charge(self, ledger: list[CallRecord] | None) -> None:
-        """Note what calls were made; None when nobody knows."""
-        self.ledger = ledger or []
-        self.cost_usd = None if ledger is None else total_cost(ledger)
+    def failed(self, run: Run) -> None:
+        """Note what calls were made in vain."""
+        self.ledger = run.ledger or []
+        known = run.ledger is not None or not run.watch.calls
+        self.cost_usd = cost_of(self.ledger, run.watch) if known else None
 
     @property
     def ended(self) -> bool:
