@@ -8,6 +8,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -15,7 +16,7 @@ from faulty_server import Act
 
 SUM = re.compile(r"(\d+) \+ (\d+)")
 PLAN = "1. Read both numbers.\n2. Add the second to the first."
-HANG_S = 8.0
+HANG_S = 12.0
 FAULTS: Mapping[str, tuple[float, Act]] = {
     "429": (0.05, Act(status=429)),
     "429 with Retry-After": (0.05, Act(status=429, headers={"retry-after": "0.2"})),
@@ -54,6 +55,8 @@ class FaultyAdder:
             if fault == "cut" and not asked.get("stream"):
                 fault = None
             self.given[fault or "answered"] += 1
+        if fault == "hang":
+            return replace(right, wait_s=HANG_S)
         return self.faults[fault][1] if fault else right
 
     def _draw(self, call: str) -> str | None:

