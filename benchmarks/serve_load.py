@@ -4,7 +4,7 @@ All pass to the same local upstream, which answers at once: added milliseconds a
 time a request, and how much later than the upstream's the first token of a stream comes. Our server also with a
 scripted solver in its own process, and its memory over 20,000 requests. Rounds are interleaved, numbers are medians.
 
-python benchmarks/serve_load.py [--rounds 5] [--seconds 3] [--workers 1,2] [--json] [--write]
+python benchmarks/serve_load.py [--rounds 5] [--seconds 3] [--workers 1,2] [--requests 20000] [--json] [--write]
 """
 
 import argparse
@@ -22,7 +22,7 @@ from serve_table import ours_alone, page, table
 
 DIRECT = "upstream, directly"
 CONCURRENCY, STREAMS, WARM_UP = 32, 40, 64
-MEMORY_AT = (0, 5_000, 10_000, 20_000)
+MEMORY_PARTS = (0, 0.25, 0.5, 1)
 QUESTION = f"Order {NUMBER}: there are 3 pens in a box. On Monday 4 came, on Tuesday 2 were sold. How many are there?"
 Numbers = dict[str, list[float]]
 
@@ -123,7 +123,7 @@ def scripted(rounds: int, seconds: float) -> dict[str, float]:
         return found
 
 
-def memory() -> dict[str, float]:
+def memory(requests: int) -> dict[str, float]:
     """Resident megabytes after so many requests: guided ones and plain ones, every tenth of them a stream."""
     sizes: dict[str, float] = {}
     with fake_upstream() as upstream, running(OURS, upstream) as server:
@@ -131,7 +131,7 @@ def memory() -> dict[str, float]:
         for request, _ in mixed:
             load(request, concurrency=CONCURRENCY, requests=WARM_UP)
         done = errors = 0
-        for at in MEMORY_AT:
+        for at in (round(part * requests) for part in MEMORY_PARTS):
             for request, share in mixed:
                 errors += load(request, concurrency=CONCURRENCY, requests=round((at - done) * share)).errors
             done, sizes[str(at)] = at, resident_mb(server.pid)
@@ -147,6 +147,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--workers", default="1", help="numbers of workers, such as 1,2")
+    parser.add_argument("--requests", type=int, default=20_000, help="after which memory is compared")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", action="store_true", help="also into docs/serve_load.md")
     given = parser.parse_args()
@@ -160,7 +161,7 @@ def main() -> None:
         "seconds": given.seconds,
         "workers": compared,
         "scripted": scripted(given.rounds, given.seconds),
-        "memory_mb": memory(),
+        "memory_mb": memory(given.requests),
     }
     print(json.dumps(found) if given.json else table(found))
     if given.write:

@@ -1,4 +1,4 @@
-"""A model that adds, for `faulty_server(by=...)`: right answers can be told from wrong ones. It may fail as hosted ones do.
+"""A model that adds, for `faulty_server(by=...)`, so that a right answer can be told; it may fail as hosted ones do.
 
 Asked "what is 12 + 30?", it answers "Answer: 42"; the model `guide` writes a plan.
 """
@@ -26,7 +26,7 @@ FAULTS: Mapping[str, tuple[float, Act]] = {
     "malformed": (0.02, Act(body='{"id": "call", "choices": [{"index"')),
     "empty": (0.01, Act("")),
 }
-"""What a call may get in place of its answer, and how often. A cut is one of a stream; other calls are then answered."""
+"""What a call may get in place of its answer, and how often. Only a stream is cut; other calls are then answered."""
 
 
 def add(asked: dict[str, Any]) -> Act:
@@ -37,8 +37,10 @@ def add(asked: dict[str, Any]) -> Act:
 
 
 class FaultyAdder:
-    """Whether a call fails is drawn from the seed, the question and how often it was asked before: the same whatever the
-    order of the calls, and fresh for one that is made again. `given` counts what calls got.
+    """Whether a call fails is drawn from the seed, the question and how often it was asked before.
+
+    So it is the same whatever the order of the calls, and fresh for one that is made again. `given` counts what calls
+    got.
     """
 
     def __init__(self, seed: int, faults: Mapping[str, tuple[float, Act]] = FAULTS) -> None:

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +51,7 @@ async def server(base_url: str) -> AsyncIterator[str]:
     app = create_app(ServeConfig(**models, timeout_s=TIMEOUT_S))
     running = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
     task = asyncio.create_task(running.serve())
-    while not running.started:
+    while not running.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     try:
         yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
