@@ -104,7 +104,12 @@ LITELLM = Proxy(
     _litellm,
     {"LiteLLM": "solver"},
     requirements=("litellm[proxy]==1.104.1",),
-    environment={"LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+    environment={
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_MODE": "PRODUCTION",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # it would fetch prices at start
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # none of the three checks keys
+    },
 )
 OPTILLM = Proxy(
     "optillm",
