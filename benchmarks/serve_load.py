@@ -9,6 +9,7 @@ python benchmarks/serve_load.py [--rounds 5] [--seconds 3] [--workers 1,2] [--re
 
 import argparse
 import json
+import signal
 import sys
 from contextlib import ExitStack
 from statistics import median
@@ -110,17 +111,20 @@ def compare(workers: int, rounds: int, seconds: float) -> dict[str, dict[str, fl
     return summary(found)
 
 
-def scripted(rounds: int, seconds: float) -> dict[str, float]:
-    """Requests a second with models that answer inside the server's process."""
+def scripted(rounds: int, seconds: float) -> dict[str, Any]:
+    """Requests a second, and processor time of each, with models that answer inside the server's process."""
     with running(SCRIPTED, 0) as server:
-        found: dict[str, float] = {}
+        rates, cpu_ms, errors = dict[str, float](), dict[str, float](), 0
         for row, model in SCRIPTED.models.items():
             request = asked(server.port, model)
             load(request, concurrency=CONCURRENCY, requests=WARM_UP)
+            before = processor_s(server.pid)
             loads = [load(request, concurrency=CONCURRENCY, seconds=seconds) for _ in range(rounds)]
-            found[row] = round(median(each.rate for each in loads), 1)
-            found["errors"] = found.get("errors", 0) + sum(each.errors for each in loads)
-        return found
+            spent = processor_s(server.pid) - before
+            rates[row] = round(median(each.rate for each in loads), 1)
+            cpu_ms[row] = round(1000 * spent / sum(each.statuses.total() for each in loads), 2)
+            errors += sum(each.errors for each in loads)
+        return {"requests_per_s": rates, "cpu_ms": cpu_ms, "errors": errors}
 
 
 def memory(requests: int) -> dict[str, float]:
@@ -151,6 +155,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", action="store_true", help="also into docs/serve_load.md")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are stopped then too
     for proxy in (LITELLM, OPTILLM):
         proxy.install()
     machine = {"cores": psutil.cpu_count(), "load_before": [round(part, 1) for part in psutil.getloadavg()]}

@@ -48,7 +48,7 @@ def checks(found: Found) -> list[tuple[str, float, bool]]:
         checked.append((f"{name}: at most {MOST_ADDED_MS} ms p50 added", added, added <= MOST_ADDED_MS))
         told = f"{name}: first token within {MOST_FIRST_TOKEN_MS} ms of the upstream's, p50"
         checked.append((told, first, first <= MOST_FIRST_TOKEN_MS))
-        rate = scripted[name]
+        rate = scripted["requests_per_s"][name]
         told = f"{name}, model in the process: at least {LEAST_SCRIPTED} requests/s"
         checked.append((told, rate, rate >= LEAST_SCRIPTED))
     told = f"memory after {last} requests: at most {MOST_GROWTH} times that after {quarter}"
@@ -71,9 +71,10 @@ def table(found: Found) -> str:
     lines: list[str] = []
     for workers, compared in found["workers"].items():
         lines += [f"**{workers} worker{'s' * (workers > 1)} each**", "", *rows(compared), ""]
-    rates = ", ".join(f"{name} {rate:,g} requests/s" for name, rate in found["scripted"].items() if name != "errors")
+    rates, cpu_ms = found["scripted"]["requests_per_s"], found["scripted"]["cpu_ms"]
+    fast = "; ".join(f"{name} {rates[name]:,g} requests/s, {cpu_ms[name]:g} ms of CPU each" for name in rates)
     sizes = ", ".join(f"{size:g} MB at {int(at):,}" for at, size in found["memory_mb"].items() if at != "errors")
-    lines += [f"With a scripted solver in the server's process: {rates}.", "", f"Memory: {sizes} requests.", ""]
+    lines += [f"With a scripted solver in the server's process: {fast}.", "", f"Memory: {sizes} requests.", ""]
     lines += ["| should be | is | |", "|---|---|---|"]
     lines += [f"| {told} | {value:,.4g} | {'yes' if met else 'no'} |" for told, value, met in checks(found)]
     return "\n".join([*lines, "", *settings(found)])
