@@ -53,9 +53,12 @@ def run(
     from sg_agent.models import check_spec
     from sg_agent.serve.arms import check_arm
     from sg_agent.serve.config import ServeConfig, check_host, name_solvers
+    from sg_agent.serve.keys import load_keys
     from sg_agent.serve.server import serve
 
     check_host(host, keys)
+    if keys:
+        load_keys(keys)
     solvers = name_solvers(solver or [options.EMBEDDED_SOLVER])
     for spec in (guide, *solvers.values()):
         check_spec(spec)

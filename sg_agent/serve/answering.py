@@ -183,7 +183,8 @@ class Run:
                     guided = True
                     self._tell(Guidance(output["guidance"]))
             elif not self.ask.votes:
-                self._delta(*part, ids)
+                chunk, metadata = part
+                self._delta(chunk, metadata, ids)
         return output
 
     def _delta(self, chunk: Any, metadata: dict[str, Any], ids: dict[int, str | None]) -> None:

@@ -8,16 +8,21 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from sg_agent.serve import chat_completions
+from sg_agent.serve import chat_completions, responses
 from sg_agent.serve.config import ServeConfig
 from sg_agent.serve.dialect import Dialect
 from sg_agent.serve.draining import draining_on_signals
 from sg_agent.serve.errors import ApiError
 from sg_agent.serve.exchange import Exchange
+from sg_agent.serve.responses import ResponsesRequest
 from sg_agent.serve.schemas import ChatRequest
 from sg_agent.serve.service import Service
+
+SCHEMA = "#/components/schemas/{model}"
 
 
 def create_app(config: ServeConfig) -> FastAPI:
@@ -28,25 +33,34 @@ def create_app(config: ServeConfig) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with draining_on_signals(service.gate, config.grace_s):
             yield
+        await service.models.close()
 
     app = FastAPI(title="sg-agent", version=metadata.version("sg-agent"), redoc_url=None, lifespan=lifespan)
-    _add_dialect(app, service, "/v1/chat/completions", chat_completions, ChatRequest.model_json_schema())
+    _add_dialect(app, service, "/v1/chat/completions", chat_completions, ChatRequest)
+    _add_dialect(app, service, "/v1/responses", responses, ResponsesRequest)
     _add_models(app, service)
     _add_probes(app, service)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ApiError, _api_error)
+    _describe(app.openapi(), ChatRequest, ResponsesRequest)
     return app
 
 
-def _add_dialect(app: FastAPI, service: Service, path: str, dialect: Dialect, schema: dict[str, Any]) -> None:
+def _add_dialect(app: FastAPI, service: Service, path: str, dialect: Dialect, body: type[BaseModel]) -> None:
     """The body is read by hand: FastAPI would read it whole, of any size, before anything could be refused."""
 
     async def endpoint(request: Request) -> Response:
         return await Exchange(service, request, dialect).respond()
 
-    content = {"application/json": {"schema": schema}}
-    body = {"requestBody": {"required": True, "content": content}}
-    app.add_api_route(path, endpoint, methods=["POST"], response_model=None, openapi_extra=body)
+    schema = {"$ref": SCHEMA.format(model=body.__name__)}
+    told = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    app.add_api_route(path, endpoint, methods=["POST"], response_model=None, openapi_extra=told)
+
+
+def _describe(page: dict[str, Any], *bodies: type[BaseModel]) -> None:
+    """Add the bodies that are read by hand to the OpenAPI page, which FastAPI keeps."""
+    _, found = models_json_schema([(body, "validation") for body in bodies], ref_template=SCHEMA)
+    page.setdefault("components", {}).setdefault("schemas", {}).update(found["$defs"])
 
 
 def _add_models(app: FastAPI, service: Service) -> None:

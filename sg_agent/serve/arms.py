@@ -9,6 +9,7 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph.state import CompiledStateGraph
+from openai import DefaultAsyncHttpxClient
 
 from sg_agent import graphs
 from sg_agent.errors import ConfigError
@@ -82,6 +83,12 @@ class Models:
             yield name
             yield from (f"{arm}/{name}" for arm in ARMS)
 
+    async def close(self) -> None:
+        """Close the connections to hosted models."""
+        for model in (self.guide, *self.solvers.values()):
+            if client := getattr(model, "root_async_client", None):
+                await client.close()
+
     def find(self, model: str, arm: str | None, attempts: int | None) -> Target:
         """What a model's name and the request's own `arm` and `attempts` mean; these win. Raises ApiError."""
         said, slash, name = model.partition("/")
@@ -115,6 +122,10 @@ class _Loader:
 
     def __call__(self, model: Model, **changes: Any) -> BaseChatModel:
         loaded = load_model(model, max_retries=0, trust_remote_code=self.trust_remote_code)
+        if client := getattr(loaded, "root_async_client", None):
+            # LangChain shares connections between all models of a process; these are the server's, to close.
+            own = client.with_options(http_client=DefaultAsyncHttpxClient())
+            changes |= {"root_async_client": own, "async_client": own.chat.completions}
         callbacks: list[BaseCallbackHandler] = [WATCHER]
         return loaded.model_copy(update={**changes, "callbacks": callbacks})
 

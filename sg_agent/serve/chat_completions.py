@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -46,7 +47,7 @@ def read(body: bytes, models: Models, *, most_attempts: int) -> Parsed:
     reply_id = f"chatcmpl-{uuid.uuid4().hex}"
     with_usage = bool(request.stream_options and request.stream_options.include_usage)
     writer = ChatWriter(reply_id, target.name, with_usage) if request.stream else None
-    return Parsed(reply_id, ask, writer)
+    return Parsed(ask, writer, partial(_reply, reply_id))
 
 
 def attempts(target: Target, n: int, most: int) -> int:
@@ -71,13 +72,13 @@ def question(messages: list[dict[str, Any]], guiding: Guiding) -> QuestionInput:
     return asked  # type: ignore[return-value] # its keys are the TypedDict's
 
 
-def reply(parsed: Parsed, answer: Answer) -> dict[str, Any]:
+def _reply(reply_id: str, answer: Answer) -> dict[str, Any]:
     """The chat completion."""
     return {
-        "id": parsed.id,
+        "id": reply_id,
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": parsed.ask.target.name,
+        "model": answer.ask.target.name,
         "choices": [_choice(attempt, answer) for attempt in answer.shown],
         "usage": usage(answer.output["ledger"]),
         "sg_agent": about(answer),

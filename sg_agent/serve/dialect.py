@@ -1,6 +1,7 @@
 """What the two endpoints have in common: a dialect reads a body, and writes a reply, whole or as server-sent events."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,11 +32,11 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Parsed:
-    """A request in its dialect. `writer` is there when it is to be streamed."""
+    """A request in its dialect, and how to reply: by `writer` when it is to be streamed, else by `reply`."""
 
-    id: str
     ask: Ask
     writer: Writer | None
+    reply: Callable[[Answer], dict[str, Any]]
 
 
 class Dialect(Protocol):
@@ -43,10 +44,6 @@ class Dialect(Protocol):
 
     def read(self, body: bytes, models: Models, *, most_attempts: int) -> Parsed:
         """The request. Raises ApiError."""
-        ...
-
-    def reply(self, parsed: Parsed, answer: Answer) -> dict[str, Any]:
-        """The whole reply."""
         ...
 
 

@@ -37,5 +37,5 @@ def draining_on_signals(gate: Gate, grace_s: float) -> Iterator[None]:
     try:
         yield
     finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
+        for replaced, previous in before.items():
+            signal.signal(replaced, previous)

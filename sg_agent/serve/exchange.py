@@ -75,7 +75,7 @@ class Exchange:
                 await self.answer(run)  # an error still gets its status
             return Streamed(self, run, parsed.writer)
         answer = await self.answer(run)
-        reply = self._dialect.reply(parsed, answer)
+        reply = parsed.reply(answer)
         self.close()
         return JSONResponse(reply, headers={**self.headers, **_took(answer)})
 

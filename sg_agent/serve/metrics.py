@@ -18,7 +18,7 @@ from prometheus_client import (
 
 from sg_agent.serve.record import Record
 
-disable_created_metrics()  # a series more for every counter, that says nothing here
+disable_created_metrics()  # type: ignore[no-untyped-call] # a series more for every counter, that says nothing here
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
@@ -70,7 +70,7 @@ class Metrics:
             return generate_latest(self.registry)
         _forget_dead(Path(folder))
         together = CollectorRegistry()
-        multiprocess.MultiProcessCollector(together, folder)
+        multiprocess.MultiProcessCollector(together, folder)  # type: ignore[no-untyped-call]
         return generate_latest(together)
 
 

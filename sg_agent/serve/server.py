@@ -43,7 +43,7 @@ def run_app(factory: Callable[[], Any], config: ServeConfig, listener: socket.so
     from uvicorn.supervisors import Multiprocess
 
     settings = uvicorn.Config(
-        factory,  # type: ignore[arg-type] # a factory, as the flag says
+        factory,
         factory=True,
         workers=config.workers,
         log_config=CONFIG,

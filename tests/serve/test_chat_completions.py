@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -25,12 +26,12 @@ def sdk(address: str) -> Iterator[OpenAI]:
         yield client
 
 
-def test_guidance_is_reasoning_content_and_the_solvers_text_is_content(sdk: OpenAI) -> None:
-    reply = sdk.chat.completions.create(model="guided/s", messages=[TURN])  # type: ignore[list-item]
+def test_guidance_is_reasoning_content_and_the_solvers_text_is_content(sdk: Any) -> None:
+    reply = sdk.chat.completions.create(model="guided/s", messages=[TURN])
     message = reply.choices[0].message
-    assert (message.content, message.reasoning_content) == ("There are 7 pens.", PLAN)  # type: ignore[attr-defined]
+    assert (message.content, message.reasoning_content) == ("There are 7 pens.", PLAN)
     assert reply.choices[0].finish_reason == "stop"
-    told = reply.sg_agent  # type: ignore[attr-defined]
+    told = reply.sg_agent
     assert (told["route"], told["guidance"]) == ("guided", PLAN)
     assert set(told["prompts"]) == {"guide", "solver"}
 
@@ -145,29 +146,29 @@ def test_unusable_guidance_is_said_and_the_question_goes_direct() -> None:
     assert "reasoning_content" not in reply["choices"][0]["message"]
 
 
-def test_a_stream_gives_guidance_then_the_solvers_words_then_what_it_took(sdk: OpenAI) -> None:
+def test_a_stream_gives_guidance_then_the_solvers_words_then_what_it_took(sdk: Any) -> None:
     chunks = list(
         sdk.chat.completions.create(
             model="guided/s",
-            messages=[TURN],  # type: ignore[list-item]
+            messages=[TURN],
             stream=True,
             stream_options={"include_usage": True},
         )
     )
     deltas = [choice.delta for chunk in chunks for choice in chunk.choices]
-    assert deltas[0].reasoning_content == PLAN  # type: ignore[attr-defined]
+    assert deltas[0].reasoning_content == PLAN
     assert [delta.content for delta in deltas[1:-1]] == ["There", " are", " 7", " pens."]
     assert [choice.finish_reason for chunk in chunks for choice in chunk.choices][-1] == "stop"
     last = chunks[-1]
     assert last.choices == []
     assert last.usage
     assert last.usage.completion_tokens >= 4
-    assert last.sg_agent["cost_usd"] == 0  # type: ignore[attr-defined]
+    assert last.sg_agent["cost_usd"] == 0
 
 
-def test_streamed_choices_are_told_apart(sdk: OpenAI) -> None:
+def test_streamed_choices_are_told_apart(sdk: Any) -> None:
     texts = {0: "", 1: "", 2: ""}
-    stream = sdk.chat.completions.create(model="standard/s", messages=[TURN], n=3, stream=True)  # type: ignore[list-item]
+    stream = sdk.chat.completions.create(model="standard/s", messages=[TURN], n=3, stream=True)
     for chunk in stream:
         for choice in chunk.choices:
             texts[choice.index] += choice.delta.content or ""
@@ -191,15 +192,15 @@ def test_langchain_reads_reply_and_stream(address: str) -> None:
     assert "".join(chunk.text for chunk in model.stream("How many pens?")) == "There are 7 pens."
 
 
-def test_the_models_are_listed_by_arm_and_solver(sdk: OpenAI) -> None:
+def test_the_models_are_listed_by_arm_and_solver(sdk: Any) -> None:
     assert {model.id for model in sdk.models.list()} == {"s", "standard/s", "cot/s", "guided/s"}
     assert sdk.models.retrieve("guided/s").id == "guided/s"
     with pytest.raises(NotFoundError):
         sdk.models.retrieve("guided/other")
 
 
-def test_an_arm_that_is_not_served_is_an_unknown_model(sdk: OpenAI) -> None:
+def test_an_arm_that_is_not_served_is_an_unknown_model(sdk: Any) -> None:
     with pytest.raises(NotFoundError, match="accepted: s, standard/s"):
-        sdk.chat.completions.create(model="auto/s", messages=[TURN])  # type: ignore[list-item]
+        sdk.chat.completions.create(model="auto/s", messages=[TURN])
     with pytest.raises(BadRequestError, match="unknown arm 'auto'"):
-        sdk.chat.completions.create(model="s", messages=[TURN], extra_body={"sg_agent": {"arm": "auto"}})  # type: ignore[list-item]
+        sdk.chat.completions.create(model="s", messages=[TURN], extra_body={"sg_agent": {"arm": "auto"}})
