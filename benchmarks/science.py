@@ -33,7 +33,6 @@ RL_FROM, RL_QUESTIONS, RL_STEPS = 100, 1000, 40
 RL_REWARDS = {"uplift": {"uplift": 1.0}, "task": {"task": 1.0}, "rationale": {"rationale": 1.0}}
 ABLATION_ROWS = 1000
 OTHER_SOLVER = RUNS / "other-solver"
-OTHER_SHAPE = {"layers": 3, "width": 144, "seed": 1}
 
 Kind = Literal["guide", "cot", "rl", "ablation", "transfer"]
 
@@ -116,11 +115,11 @@ def train(cell: Cell) -> None:
 
 
 def pretrain_other_solver() -> None:
-    """A base of another size and seed, by two processes: about an hour on two idle cores. Continues what it began."""
-    flags = [text for name, value in OTHER_SHAPE.items() for text in (f"--{name}", str(value))]
-    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "sg_agent.training.pretrain"]
+    """See other_solver.py; by two processes. Continues what was begun."""
+    script = str(Path(__file__).with_name("other_solver.py"))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", script, str(OTHER_SOLVER)]
     if not (OTHER_SOLVER / "base" / "passport.json").is_file():
-        subprocess.run([sys.executable, *command, "--out", str(OTHER_SOLVER), *flags], check=True)
+        subprocess.run(command, check=True)
 
 
 def tune(cell: Cell) -> None:

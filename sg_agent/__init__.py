@@ -14,16 +14,21 @@ if TYPE_CHECKING:
     from sg_agent.errors import SgAgentError
     from sg_agent.evals.config import EvalConfig
     from sg_agent.evals.run import run_eval
-    from sg_agent.graphs import Settings, cot, guided, standard
+    from sg_agent.graphs import Settings, cot, guide, guided, standard
+    from sg_agent.graphs.consult import consult_tool
+    from sg_agent.graphs.middleware import GuidanceMiddleware
     from sg_agent.models import load_model
     from sg_agent.scripted import ScriptedModel
 
 __all__ = [
     "EvalConfig",
+    "GuidanceMiddleware",
     "ScriptedModel",
     "Settings",
     "SgAgentError",
+    "consult_tool",
     "cot",
+    "guide",
     "guided",
     "load_model",
     "run_eval",
@@ -32,10 +37,13 @@ __all__ = [
 
 _HOMES = {
     "EvalConfig": "sg_agent.evals.config",
+    "GuidanceMiddleware": "sg_agent.graphs.middleware",
     "ScriptedModel": "sg_agent.scripted",
     "Settings": "sg_agent.graphs",
     "SgAgentError": "sg_agent.errors",
+    "consult_tool": "sg_agent.graphs.consult",
     "cot": "sg_agent.graphs",
+    "guide": "sg_agent.graphs",
     "guided": "sg_agent.graphs",
     "load_model": "sg_agent.models",
     "run_eval": "sg_agent.evals.run",

@@ -7,7 +7,7 @@ twice as long as the last time, and then the refused call is made again.
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -75,7 +75,7 @@ class Throttle:
 
     async def stream(
         self, ask: Callable[[], AsyncGenerator[ReplyT]], tries: Tries | None = None
-    ) -> AsyncIterator[ReplyT]:
+    ) -> AsyncGenerator[ReplyT]:
         """What `ask` streams; it has its place to the end. An error after the first part is raised as it is."""
         tries = tries or Tries()
         while True:

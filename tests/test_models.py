@@ -53,6 +53,8 @@ def hide(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
         ("openai:gpt-4.1-mini", Spec("openai", "openai", "gpt-4.1-mini")),
         ("openai:ft:gpt:me::1", Spec("openai", "openai", "ft:gpt:me::1")),
         ("openai:qwen@http://127.0.0.1:8000/v1", Spec("openai", "openai", "qwen", "http://127.0.0.1:8000/v1")),
+        ("openai-responses:o4-mini", Spec("openai", "openai", "o4-mini", responses=True)),
+        ("openai-responses:m@http://h/v1", Spec("openai", "openai", "m", "http://h/v1", responses=True)),
         ("anthropic:claude@latest", Spec("other", "anthropic", "claude@latest")),
     ],
 )
@@ -137,6 +139,14 @@ def test_a_server_of_ones_own_needs_no_key() -> None:
     model = load_model(spec)
     assert isinstance(model, ChatOpenAI)
     assert model.openai_api_base == "http://127.0.0.1:8000/v1"
+    assert model_name(model) == spec
+
+
+def test_the_responses_api_is_named_in_the_spec_and_gets_no_seed() -> None:
+    spec = "openai-responses:solver@http://127.0.0.1:8000/v1"
+    model = load_model(spec, seed=3, max_tokens=9, max_retries=0)
+    assert isinstance(model, ChatOpenAI)
+    assert (model.use_responses_api, model.seed, model.max_tokens, model.max_retries) == (True, None, 9, 0)
     assert model_name(model) == spec
 
 

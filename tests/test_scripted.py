@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolCall
 
 from sg_agent.scripted import ScriptedModel, ScriptedReply
 
@@ -58,3 +58,19 @@ async def test_latency_delays_calls_without_blocking_the_loop() -> None:
     assert 0.1 <= time.perf_counter() - start < 0.8
     model.invoke("a")
     assert time.perf_counter() - start >= 0.2
+
+
+def test_a_reply_may_call_tools_and_the_tools_that_were_offered_are_recorded() -> None:
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    calls = [ToolCall(name="add", args={"a": i, "b": 2}, id=str(i), type="tool_call") for i in range(2)]
+    model = ScriptedModel(replies=[ScriptedReply("Let me add.", tool_calls=calls)] * 2 + ["3"])
+    assert model.bind_tools([add]).invoke("a").tool_calls == calls
+    chunks = list(model.bind_tools([add]).stream("a"))
+    full = sum(chunks[1:], chunks[0])
+    assert isinstance(full, AIMessageChunk)
+    assert (full.text, full.tool_calls) == ("Let me add.", calls)
+    model.invoke("a")
+    assert model.offered == [["add"], ["add"], []]

@@ -101,6 +101,21 @@ async def test_patience_ends_when_the_model_answers_nobody(monkeypatch: pytest.M
     assert overloaded(raised.value), "a budget must see that the call was refused, and so free"
 
 
+async def test_a_model_that_was_given_up_is_tried_again_later_and_then_serves_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(throttling, "LONGEST_PAUSE_S", 0.2)
+    server, throttle = Server(Refused(429, retry_after="86400")), Throttle("back", 4)
+    for _ in range(2):
+        with pytest.raises(RunError, match="is overloaded"):
+            await throttle.call(server.ask)
+    assert len(server.times) == 1
+    await asyncio.sleep(0.25)
+    assert await throttle.call(server.ask) == "reply"
+    assert await asyncio.gather(*(throttle.call(server.ask) for _ in range(3))) == ["reply"] * 3
+    assert throttle.load[:3] == (4, 1, 0)
+
+
 async def test_a_wait_beyond_all_patience_is_not_begun() -> None:
     start = time.monotonic()
     with pytest.raises(RunError, match="is overloaded"):

@@ -34,7 +34,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     return fast
 
 
-def tiny_model(path: Path, *, hidden: int = 32, seed: int = 0) -> Path:
+def tiny_model(path: Path, *, hidden: int = 32, seed: int = 0, window: int = WINDOW) -> Path:
     """Saves model and tokenizer into `path`."""
     tokenizer = tiny_tokenizer()
     torch.manual_seed(seed)
@@ -46,7 +46,7 @@ def tiny_model(path: Path, *, hidden: int = 32, seed: int = 0) -> Path:
             num_attention_heads=4,
             num_key_value_heads=2,
             intermediate_size=64,
-            max_position_embeddings=WINDOW,
+            max_position_embeddings=window,
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,

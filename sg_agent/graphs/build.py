@@ -1,4 +1,4 @@
-"""What all graphs share: the state, and the end of the way — solve (n attempts) -> vote -> END."""
+"""What graphs share: the state; the beginning, guide -> check; and the end, solve (n attempts) -> vote -> END."""
 
 import json
 from collections.abc import Callable
@@ -7,13 +7,17 @@ from typing import Any, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import CachePolicy, RetryPolicy, Send, TimeoutPolicy
+from langgraph.types import CachePolicy, RetryPolicy, TimeoutPolicy
 
 from sg_agent.graphs.model_node import retry_policy
 from sg_agent.graphs.nodes import (
+    Onward,
     Prompts,
     after_gather,
+    after_route,
     attempts,
+    check,
+    checked_then,
     gather,
     guide_failed,
     guide_node,
@@ -76,12 +80,27 @@ def _add_fallback(graph: Graph, model: BaseChatModel, calls: Calls) -> None:
     graph.add_edge("fallback", "vote")
 
 
-def add_guide(graph: Graph, model: BaseChatModel, calls: Calls, *, onward: Callable[[State], list[Send] | str]) -> None:
-    """The node that asks the guide. When it fails, or takes too long, the question goes `onward`."""
+def add_guide(
+    graph: StateGraph[State, Settings, QuestionInput, Any],
+    guide: Model,
+    calls: Calls,
+    *,
+    onward: Onward,
+    ends: list[str],
+) -> None:
+    """From route to guide -> check (-> guide once), then `onward`, to one of `ends`: with guidance or without.
+
+    When the guide fails, or takes too long, the question goes `onward` too.
+    """
+    model = load_model(guide)
     node, on_error = guide_node(model, calls.prompts, calls.prices), guide_failed(model, onward)
     timeout = calls.timeout if calls.guide_timeout is None else calls.guide_timeout
     retry = retry_policy(model, after_timeout=False)
     graph.add_node("guide", node, **_around(model, calls, on_error, timeout, retry))
+    graph.add_node("check", check)
+    graph.add_conditional_edges("route", after_route)
+    graph.add_edge("guide", "check")
+    graph.add_conditional_edges("check", checked_then(onward), ["guide", *ends])
 
 
 def _around(

@@ -8,11 +8,12 @@ START -> route -+-> guide -> check -+-> solve (x n attempts) -> vote -> END
 
 from typing import Any
 
-from langgraph.types import CachePolicy
+from langgraph.types import CachePolicy, Send
 
 from sg_agent.graphs.build import Calls, Graph, Timeout, add_guide, solver_graph
-from sg_agent.graphs.nodes import Prompts, after_check, after_route, check, solve_directly
-from sg_agent.models import Model, load_model
+from sg_agent.graphs.nodes import Prompts, attempts
+from sg_agent.graphs.state import State
+from sg_agent.models import Model
 from sg_agent.prices import Prices
 
 
@@ -38,9 +39,10 @@ def guided(
     """
     calls = Calls(prompts or {}, cache_policy, timeout, guide_timeout, fallback, prices)
     graph = solver_graph(solver, calls)
-    add_guide(graph, load_model(guide), calls, onward=solve_directly)
-    graph.add_node("check", check)
-    graph.add_conditional_edges("route", after_route)
-    graph.add_edge("guide", "check")
-    graph.add_conditional_edges("check", after_check, ["guide", "solve"])
+    add_guide(graph, guide, calls, onward=solve, ends=["solve"])
     return graph
+
+
+def solve(state: State) -> list[Send]:
+    """Ask the solver: without guidance by its own chain of thought, the best it can do alone."""
+    return attempts(state, "cot" if state["guidance"] is None else "solver")

@@ -37,13 +37,15 @@ DRAFTS = 2
 
 Prompts = Mapping[Phase, str | Path]
 Update = dict[str, Any]
+Onward = Callable[[State], list[Send] | str]  # where a question goes once it is settled what guidance it has
 
 
 def route(state: State, runtime: Runtime[Settings]) -> Update:
     """Check the question and resolve the run's settings, before anything is paid for; forget an earlier question."""
     given = state.get("given_guidance")
     return {
-        "asked": _asked(state, runtime.context or Settings()),
+        # as a node of another graph this one is handed that graph's context
+        "asked": _asked(state, runtime.context if isinstance(runtime.context, Settings) else Settings()),
         "draft": None if given is None else Draft(text=given, truncated=False, number=0),
         "problem": None,
         "guidance": None,
@@ -122,9 +124,7 @@ def _examples(rows: list[dict[str, Any]]) -> list[Row]:
     return [Row.model_validate(row) for row in rows]
 
 
-def guide_failed(
-    model: BaseChatModel, onward: Callable[[State], list[Send] | str]
-) -> Callable[[State, NodeError], Command[str]]:
+def guide_failed(model: BaseChatModel, onward: Onward) -> Callable[[State, NodeError], Command[str]]:
     """A guide that cannot answer never stops the question: it goes `onward` without.
 
     User errors and a spent budget do stop it.
@@ -159,16 +159,14 @@ def after_route(state: State) -> Literal["guide", "check"]:
     return "check" if state["draft"] else "guide"
 
 
-def after_check(state: State) -> Literal["guide"] | list[Send]:
-    """On to the solver, or back to the guide once."""
-    if state["guidance"] is not None:
-        return attempts(state, "solver")
-    return "guide" if state["draft"] and 0 < state["draft"]["number"] < DRAFTS else solve_directly(state)
+def checked_then(onward: Onward) -> Onward:
+    """Back to the guide once with what did not pass, else `onward`."""
 
+    def after_check(state: State) -> list[Send] | str:
+        unusable = state["guidance"] is None and state["draft"]
+        return "guide" if unusable and 0 < unusable["number"] < DRAFTS else onward(state)
 
-def solve_directly(state: State) -> list[Send]:
-    """Ask the solver without guidance: its own chain of thought is the best it can do alone."""
-    return attempts(state, "cot")
+    return after_check
 
 
 def attempts(state: State, phase: SolverPhase) -> list[Send]:

@@ -80,6 +80,15 @@ class GraphOutput(TypedDict):
     ledger: list[CallRecord]
 
 
+class GuideOutput(TypedDict):
+    """Output of the `guide` graph, as in `GraphOutput`; `guidance` is None when there is none that passed the check."""
+
+    guidance: str | None
+    reason: str
+    prompts: dict[str, str]
+    ledger: list[CallRecord]
+
+
 class Asked(TypedDict):
     """The question and the settings of one run, as `route` resolved them. `row`, `examples`: `Row`s as plain data.
 

@@ -1,4 +1,4 @@
-"""The last node: one answer out of the attempts, and a ledger that is complete."""
+"""The last node: one answer out of the attempts (`vote`), or guidance alone (`settle`); then the ledger is complete."""
 
 from collections import Counter
 from typing import Any
@@ -9,7 +9,7 @@ from sg_agent.answers import vote_key
 from sg_agent.errors import SolverError
 from sg_agent.graphs.chat import reply
 from sg_agent.graphs.state import Attempt, State
-from sg_agent.ledger import as_paid_by
+from sg_agent.ledger import CallRecord, as_paid_by
 from sg_agent.rows import Task
 
 
@@ -19,7 +19,7 @@ def vote(state: State) -> dict[str, Any]:
 
     The ledger is complete here: what came from a cache is marked, since nobody paid for it in this run.
     """
-    ledger = [as_paid_by(state["asked"]["run"], record) for record in state["ledger"]]
+    ledger = _paid(state)
     tried = sorted(state["attempts"], key=lambda attempt: attempt["index"])
     if tried and all(attempt["error"] for attempt in tried):
         raise SolverError(f"the solver failed: {tried[-1]['error']}", ledger)
@@ -31,6 +31,15 @@ def vote(state: State) -> dict[str, Any]:
         "reason": _with_fallback(state["reason"], tried),
         "ledger": Overwrite(ledger),
     }
+
+
+def settle(state: State) -> dict[str, Any]:
+    """The end of a graph without a solver."""
+    return {"ledger": Overwrite(_paid(state))}
+
+
+def _paid(state: State) -> list[CallRecord]:
+    return [as_paid_by(state["asked"]["run"], record) for record in state["ledger"]]
 
 
 def _with_fallback(reason: str, tried: list[Attempt]) -> str:

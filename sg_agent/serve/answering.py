@@ -176,6 +176,7 @@ class Run:
         parts = self.ask.target.graph.astream(
             self.ask.question, CONFIG, context=self.ask.settings, stream_mode=["messages", "values"]
         )
+        part: Any
         async for mode, part in parts:
             if mode == "values":
                 output = part

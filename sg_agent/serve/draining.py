@@ -1,9 +1,11 @@
 """On SIGTERM or Ctrl-C the server says that it is not ready and finishes what is in flight; then uvicorn stops."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
 from types import FrameType
 from typing import Any
 
@@ -34,8 +36,18 @@ def draining_on_signals(gate: Gate, grace_s: float) -> Iterator[None]:
                 before[number] = previous
     except ValueError:  # not the main thread: whoever runs the server there also stops it
         pass
+    parent = loop.create_task(_stop_without_parent(starter)) if (starter := parent_process()) else None
     try:
         yield
     finally:
+        if parent:
+            parent.cancel()
         for replaced, previous in before.items():
             signal.signal(replaced, previous)
+
+
+async def _stop_without_parent(parent: Any) -> None:
+    """A worker whose parent was killed would serve on, and nobody could stop it by the parent's id."""
+    while parent.is_alive():  # noqa: ASYNC110 - there is no event to wait for
+        await asyncio.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)

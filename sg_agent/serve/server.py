@@ -1,6 +1,7 @@
 """Runs the application under uvicorn: one process, or several that share the port."""
 
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from sg_agent.serve.config import ServeConfig
 from sg_agent.serve.logs import CONFIG
 
 BACKLOG = 2048
+WORKER_STARTS_S = 120  # it answers its parent only once it has imported what it needs
 
 
 def serve(config: ServeConfig, *, on_listening: Callable[[str], None]) -> None:
@@ -50,15 +52,22 @@ def run_app(factory: Callable[[], Any], config: ServeConfig, listener: socket.so
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
+        timeout_worker_healthcheck=WORKER_STARTS_S,
         timeout_graceful_shutdown=round(config.grace_s) + 5,  # the application stops by itself before
     )
     if config.workers > 1:
         Multiprocess(settings, sockets=[listener]).run()
         return
     server = uvicorn.Server(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stopped)
     server.run(sockets=[listener])
     if not server.started:
         raise RunError("the server could not start; its log says why")
+
+
+def _stopped(number: int, frame: Any) -> None:
+    """uvicorn raises a signal again once it has stopped for it: all is done by then, and the exit code is 0."""
 
 
 def bind(host: str, port: int) -> socket.socket:

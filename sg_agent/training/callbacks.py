@@ -6,17 +6,20 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from sg_agent.training.usefulness import Usefulness
+
 logger = logging.getLogger(__name__)
 
 
 class UsefulnessStop(TrainerCallback):
     """Every `every` steps and at the end logs the usefulness that `measure` finds; stops when it no longer grows.
 
-    The best step is `state.best_global_step`, its checkpoint is kept. A measurement of None (the solver is down)
-    counts for nothing. `log` is the trainer's, set once there is one; under several processes the first measures.
+    The best step is `state.best_global_step`, its checkpoint is kept. A measurement of None (the solver is down, or the
+    budget spent) counts for nothing. `log` is the trainer's, set once there is one; under several processes the first
+    measures.
     """
 
-    def __init__(self, measure: Callable[[Any], float | None], *, every: int, patience: int) -> None:
+    def __init__(self, measure: Callable[[Any], Usefulness], *, every: int, patience: int) -> None:
         self.measure, self.every, self.patience = measure, every, patience
         self.log: Callable[[dict[str, float]], None] = lambda _: None
 
@@ -33,9 +36,11 @@ class UsefulnessStop(TrainerCallback):
             return
         if state.global_step % self.every and state.global_step < state.max_steps:
             return
-        value = self._measured(model)
-        if value is None:
-            logger.warning("step %d: no validation question could be answered", state.global_step)
+        found = self._measured(model)
+        if (value := found.accuracy) is None:
+            logger.warning(
+                "step %d: %d questions had no answer: %s", state.global_step, found.errors, found.first_error
+            )
             return
         step_is_logged = control.should_log  # to log is to forget it
         self.log({"usefulness": value})
@@ -46,16 +51,17 @@ class UsefulnessStop(TrainerCallback):
         if stale(state) >= self.patience:
             control.should_training_stop = True
 
-    def _measured(self, model: Any) -> float | None:
+    def _measured(self, model: Any) -> Usefulness:
         from accelerate import PartialState
         from accelerate.utils import broadcast_object_list
 
         processes = PartialState()
-        value = [self.measure(model) if processes.is_main_process else None]
+        found = [self.measure(model) if processes.is_main_process else None]
         if processes.num_processes > 1:
-            broadcast_object_list(value)
+            broadcast_object_list(found)
         model.train()
-        return value[0]
+        assert found[0] is not None
+        return found[0]
 
 
 def stale(state: TrainerState) -> int:

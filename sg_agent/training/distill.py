@@ -2,34 +2,37 @@
 
 `distill` is the run behind `sg-agent distill`. TRL's trainers with PEFT do the work (see trainers.py), and it ends with
 a round trip: what was saved is loaded the way the graphs load it and must do what the trainer's model does.
-Weights that are sharded over GPUs (FSDP, ZeRO-3) are not trained here: a guide is small enough for one.
+One process or many, whole weights or sharded ones (see sharded.py): the recipe is the same.
 """
 
-import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.language_models import BaseChatModel
-
+from sg_agent.budget import Budget
 from sg_agent.errors import ConfigError, MissingExtra, ModelError
 from sg_agent.files import check_writable
-from sg_agent.graphs.state import Settings
 from sg_agent.models import check_spec, load_model, local_path, parse_spec
 from sg_agent.rows import Row
 from sg_agent.training.adapter import restore, save_adapter, save_model
 from sg_agent.training.data import load_data, load_questions, load_validation, load_worked
-from sg_agent.training.passport import make_passport
+from sg_agent.training.grader import Asking, Grader, check_cost
+from sg_agent.training.passport import load_saved, make_passport
 from sg_agent.training.recipe import BaseRecipe, DistillRecipe
 from sg_agent.training.run_dir import claim, last_checkpoint, writing
-from sg_agent.training.usefulness import measure_usefulness
+from sg_agent.training.sharded import check_sharding, trained_model
+from sg_agent.training.usefulness import Usefulness, measure_usefulness
 from sg_agent.training.watch import check_watch, watch
 from sg_agent.weights import local_files
 
 if TYPE_CHECKING:
     from transformers import Trainer, TrainerCallback
+
+# All questions of a measurement are asked at once, and a solver on this machine takes its time.
+GRADE_DEADLINE_S = 600.0
 
 
 def check_base_spec(recipe: BaseRecipe) -> None:
@@ -48,10 +51,12 @@ def check_distill(recipe: DistillRecipe) -> None:
         check_spec(recipe.teacher)
     if recipe.solver is not None and recipe.eval_every is not None:
         check_spec(recipe.solver)
+        prices = recipe.own_prices
+        if recipe.max_cost is not None:
+            check_cost(recipe.solver, max_tokens=recipe.solver_max_tokens, prices=prices)
     if find_spec("trl") is None or find_spec("datasets") is None:
         raise MissingExtra("distillation", "train")
-    if os.environ.get("ACCELERATE_USE_FSDP") == "true" or os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3":
-        raise ConfigError("weights sharded by FSDP or ZeRO-3 are not trained here; launch with --multi_gpu or ZeRO-2")
+    check_sharding(recipe)
     if recipe.method == "qlora" and find_spec("bitsandbytes") is None:
         raise ConfigError("method 'qlora' needs bitsandbytes and a CUDA GPU: pip install bitsandbytes; or method lora")
 
@@ -77,14 +82,25 @@ def distill(recipe: DistillRecipe, out: Path, *, callbacks: "Sequence[TrainerCal
         if place.is_dir():
             return place
         resume = last_checkpoint(out)
-    solver = load_model(str(recipe.solver)) if recipe.eval_every else None
-    trainer = _trainer(recipe, rows, validation, solver, out, callbacks)
-    with writing(out), watch(trainer, out):
-        trainer.train(resume_from_checkpoint=resume)
-    if processes.is_main_process:
-        place = _save(recipe, trainer, passport, out, rows, validation, solver)
+    with _grader(recipe, out) if processes.is_main_process else nullcontext() as grader:
+        trainer = _trainer(recipe, rows, validation, grader, out, callbacks)
+        with writing(out), watch(trainer, out, cost=None if grader is None else grader.cost):
+            trainer.train(resume_from_checkpoint=resume)
+        with trained_model(trainer) as trained:
+            if trained is not None:
+                _save(recipe, trainer, trained, passport, out, rows, validation, grader)
     processes.wait_for_everyone()
     return place
+
+
+def _grader(recipe: DistillRecipe, out: Path) -> AbstractContextManager[Grader | None]:
+    """What measures usefulness, None when the recipe does not ask for it."""
+    if recipe.eval_every is None:
+        return nullcontext()
+    budget = None if recipe.max_cost is None else Budget(recipe.max_cost)
+    asking = Asking(max_tokens=recipe.solver_max_tokens, seed=recipe.seed, grade_deadline_s=GRADE_DEADLINE_S)
+    solver = load_model(str(recipe.solver), max_retries=0)
+    return Grader(solver, asking, budget=budget, prices=recipe.own_prices, journal=out / "grades.jsonl")
 
 
 def load_rows_of(recipe: DistillRecipe) -> list[Row]:
@@ -119,8 +135,8 @@ def begin_processes(recipe: BaseRecipe) -> Any:
 def _trainer(
     recipe: DistillRecipe,
     rows: Sequence[Row],
-    validation: Sequence[Row],
-    solver: BaseChatModel | None,
+    validation: list[Row],
+    grader: Grader | None,
     out: Path,
     callbacks: "Sequence[TrainerCallback]",
 ) -> "Trainer":
@@ -129,13 +145,13 @@ def _trainer(
     from sg_agent.training.trainers import load_base, make_trainer
 
     base = load_base(recipe)
-    if solver is None or recipe.eval_every is None:
+    if recipe.eval_every is None:
         return make_trainer(recipe, base, rows, out, callbacks)
     runtime = LocalChatModel.over(base, model=local_path(recipe.base), max_tokens=recipe.max_guidance)
-    settings = Settings(guide_max_tokens=recipe.max_guidance)
 
-    def measure(model: Any) -> float | None:
-        return measure_usefulness(runtime.with_model(model), solver, validation, settings=settings).accuracy
+    def measure(model: Any) -> Usefulness:
+        assert grader is not None  # it is the first process that measures
+        return measure_usefulness(runtime.with_model(model), validation, grader)
 
     stop = UsefulnessStop(measure, every=recipe.eval_every, patience=recipe.patience)
     trainer = make_trainer(recipe, base, rows, out, [stop, *callbacks])
@@ -146,30 +162,24 @@ def _trainer(
 def _save(
     recipe: DistillRecipe,
     trainer: "Trainer",
+    trained: Any,
     passport: dict[str, Any],
     out: Path,
     rows: Sequence[Row],
-    validation: Sequence[Row],
-    solver: BaseChatModel | None,
+    validation: list[Row],
+    grader: Grader | None,
 ) -> Path:
     """The best model of the run where it was measured, else the last."""
-    # Without the mixed precision that training ran in: the runtime computes in full.
-    trained: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     if trainer.state.best_global_step:
         restore(trained, out / f"checkpoint-{trainer.state.best_global_step}")
 
     def evaluate(saved: Path) -> dict[str, Any]:
-        assert solver is not None
-        spec = f"local:{saved}" if recipe.method == "full" else f"local:{local_path(recipe.base)}@{saved}"
-        settings = Settings(guide_max_tokens=recipe.max_guidance)
-        measured = measure_usefulness(load_model(spec), solver, validation, settings=settings)
+        assert grader is not None
+        guide = load_saved(recipe.base, saved, max_tokens=recipe.max_guidance)
+        measured = measure_usefulness(guide, validation, grader)
         return {"solver": recipe.solver, "questions": recipe.validation, **asdict(measured)}
 
-    judge = evaluate if solver is not None else None
+    asked = None if grader is None else evaluate
     if recipe.method == "full":
-        return save_model(trained, _tokenizer(trainer), passport, out, rows, evaluate=judge)
-    return save_adapter(trained, passport, out, rows, evaluate=judge)
-
-
-def _tokenizer(trainer: "Trainer") -> Any:
-    return trainer.processing_class
+        return save_model(trained, cast("Any", trainer.processing_class), passport, out, rows, evaluate=asked)
+    return save_adapter(trained, passport, out, rows, evaluate=asked)

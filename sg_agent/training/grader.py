@@ -2,14 +2,15 @@
 
 Questions are answered by the `guided` and `cot` graphs themselves, so what is trained is what is served. Calls run on
 an event loop of the grader's own: `begin` returns at once, so that the solver answers while the guide still writes.
-Identical guidance of a question is asked once, also over restarts: every grade is a line of a journal.
+Identical guidance of a question is asked once, also over restarts: every grade, and every rating of a judge, is a line
+of a journal.
 """
 
 import asyncio
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, Self, TypeVar
 from langchain_core.language_models import BaseChatModel
 
 from sg_agent import graphs
-from sg_agent.budget import Budget
+from sg_agent.budget import Budget, check_priced
 from sg_agent.checks import check_guidance, clean_guidance, leaks
 from sg_agent.errors import BudgetSpent, ConfigError, MissingExtra, ModelError, RunError
 from sg_agent.evals.arms import question_input
@@ -28,6 +29,7 @@ from sg_agent.graphs.state import Attempt, Settings
 from sg_agent.journal import Journal
 from sg_agent.ledger import in_process, total_cost
 from sg_agent.metered import metered
+from sg_agent.models import load_model, parse_spec
 from sg_agent.prices import Prices
 from sg_agent.rows import Row
 
@@ -72,7 +74,11 @@ class Asking:
 
 
 class Grader:
-    """Grades guidance by the solver's answers. Use it as a context manager: leaving it ends its event loop."""
+    """Grades guidance by the solver's answers. Use it as a context manager: leaving it ends its event loop.
+
+    `spent_usd` is what grades and ratings have cost, those of earlier starts included; None where a price is unknown.
+    `budget` counts calls in vain too.
+    """
 
     def __init__(
         self,
@@ -88,6 +94,7 @@ class Grader:
         self.budget = budget
         self.prices = prices
         self.spent_usd: float | None = 0.0
+        self.ratings: dict[str, float] = {}
         self._grades: dict[str, Future[Grade]] = {}
         self._outcomes: deque[bool] = deque(maxlen=RECENT)
         self._last_error = ""
@@ -113,6 +120,8 @@ class Grader:
             for record in self._journal.__enter__().records:
                 self._remember(**record)
             self._journal.records.clear()
+        if self.budget is not None:
+            self.budget.spent_usd = max(self.budget.spent_usd, self.spent_usd or 0.0)
         self._thread.start()
         return self
 
@@ -134,7 +143,7 @@ class Grader:
         """
         text = None if guidance is None else clean_guidance(guidance)
         if text is not None and (found := unfit(row, text, truncated=truncated)):
-            return _known(found)
+            return known(found)
         key = _key(row, text)
         with self._lock:
             future = self._grades.get(key)
@@ -172,6 +181,13 @@ class Grader:
         return self._outcomes.count(False) / len(self._outcomes) if self._outcomes else 0.0
 
     @property
+    def cost(self) -> Callable[[], float | None] | None:
+        """Tells what is spent: all of a budget, failed calls too; else what grades and ratings cost. None when free."""
+        if budget := self.budget:
+            return lambda: budget.spent_usd
+        return None if in_process(self.solver) else lambda: self.spent_usd
+
+    @property
     def exhausted(self) -> bool:
         """Whether the budget did not allow a call."""
         return self.budget is not None and self.budget.exhausted
@@ -188,10 +204,13 @@ class Grader:
                 self.failed(error)
                 return Grade(None, error=self._last_error)
         self._outcomes.append(True)
-        self._add_cost(grade.cost_usd)
-        if self._journal is not None:
-            self._journal.append({"key": key, **asdict(grade)})
+        self._keep(key, asdict(grade))
         return grade
+
+    def keep_rating(self, key: str, rating: float, cost_usd: float | None) -> None:
+        """Write down what a judge said, for this run and its restarts; `key` names judge, prompt and guidance."""
+        self.ratings[key] = rating
+        self._keep(key, {"rating": rating, "cost_usd": cost_usd})
 
     def failed(self, error: Exception | str) -> None:
         """Count a failure of the solver, or of the judge, among the recent outcomes."""
@@ -205,13 +224,27 @@ class Grader:
         mean = await asyncio.to_thread(_mean_score, output["attempts"], row)  # may take seconds
         return Grade(mean, cost_usd=total_cost(output["ledger"]))
 
-    def _remember(self, key: str, **grade: Any) -> None:
+    def _remember(self, key: str, **found: Any) -> None:
         """What an earlier start has paid for."""
-        self._grades[key] = _known(Grade(**grade))
-        self._add_cost(grade["cost_usd"])
+        if "rating" in found:
+            self.ratings[key] = found["rating"]
+        else:
+            self._grades[key] = known(Grade(**found))
+        self._add_cost(found["cost_usd"])
+
+    def _keep(self, key: str, found: dict[str, Any]) -> None:
+        self._add_cost(found["cost_usd"])
+        if self._journal is not None:
+            self._journal.append({"key": key, **found})
 
     def _add_cost(self, cost_usd: float | None) -> None:
         self.spent_usd = None if self.spent_usd is None or cost_usd is None else self.spent_usd + cost_usd
+
+
+def check_cost(spec: str, *, max_tokens: int | None, prices: Prices | None) -> None:
+    """Raise ConfigError when calls to `spec` have no known price, or replies of unknown length. Loads no weights."""
+    if parse_spec(spec).kind != "local":
+        check_priced(load_model(spec), max_tokens=max_tokens, prices=prices)
 
 
 def unfit(row: Row, text: str, *, truncated: bool = False) -> Grade | None:
@@ -232,7 +265,8 @@ def _key(row: Row, text: str | None) -> str:
     return hashlib.sha256(f"{row.model_dump_json()}\0{text!r}".encode()).hexdigest()
 
 
-def _known(grade: Grade) -> "Future[Grade]":
-    future: Future[Grade] = Future()
-    future.set_result(grade)
+def known(value: T) -> "Future[T]":
+    """A future that is done."""
+    future: Future[T] = Future()
+    future.set_result(value)
     return future

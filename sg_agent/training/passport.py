@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sg_agent.models import local_path
 from sg_agent.passport import template_sha256, tokenizer_sha256, weights_sha256
@@ -12,11 +12,14 @@ from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row
 from sg_agent.training.agreement import Agreement, compare, require_change, require_same
 from sg_agent.training.recipe import BaseRecipe
+from sg_agent.training.sharded import Leader
 from sg_agent.weights import hub_commit, load_tokenizer, local_files
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
+
+    from sg_agent.local import LocalChatModel
 
 PACKAGES = ("sg-agent", "torch", "transformers", "peft", "trl", "accelerate", "datasets", "tokenizers")
 
@@ -44,24 +47,32 @@ def make_passport(recipe: BaseRecipe, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def round_trip(trained: "PreTrainedModel | PeftModel", base: str, saved: Path, rows: Sequence[Row]) -> dict[str, Any]:
+def round_trip(
+    trained: "PreTrainedModel | PeftModel | Leader", base: str, saved: Path, rows: Sequence[Row]
+) -> dict[str, Any]:
     """The numbers of the comparison: `saved` through the runtime loader against `trained`, and against its base.
 
-    `saved` is an adapter, or a whole model. Raises RunError when it does not behave as `trained`, or like its base.
+    `saved` is an adapter, or a whole model. Of sharded weights the logits alone are compared. Raises RunError when it
+    does not behave as `trained`, or like its base.
     """
     from sg_agent.local import LocalChatModel
 
     prompts = [load_prompt("guide", row.task).render(row, kind=row.kind) for row in rows]
-    name = local_path(base)
-    if adapter := (saved / "adapter_config.json").is_file():
-        loaded = LocalChatModel(model=name, adapter=str(saved), max_tokens=200)
-    else:
-        loaded = LocalChatModel(model=str(saved), max_tokens=200)
-    found = compare(loaded, loaded.with_model(trained), prompts)
-    require_same(found, f"{'adapter' if adapter else 'model'} loaded from {str(saved)!r}", "the model that was trained")
-    change = compare(loaded, LocalChatModel(model=name, max_tokens=200), prompts, texts=False)
+    loaded = load_saved(base, saved, max_tokens=200)
+    found = compare(loaded, loaded.with_model(cast("Any", trained)), prompts, texts=not isinstance(trained, Leader))
+    require_same(found, f"what was saved in {str(saved)!r}", "the model that was trained")
+    change = compare(loaded, LocalChatModel(model=local_path(base), max_tokens=200), prompts, texts=False)
     require_change(change, found, f"what was saved in {str(saved)!r}", f"its base {base!r}")
     return {**_numbers(found), "difference_from_base": change.max_difference}
+
+
+def load_saved(base: str, saved: Path, *, max_tokens: int) -> "LocalChatModel":
+    """What was saved, an adapter of `base` or a whole model, as the runtime loads it."""
+    from sg_agent.local import LocalChatModel
+
+    if (saved / "adapter_config.json").is_file():
+        return LocalChatModel(model=local_path(base), adapter=str(saved), max_tokens=max_tokens)
+    return LocalChatModel(model=str(saved), max_tokens=max_tokens)
 
 
 def _numbers(found: Agreement) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
     torchrun --nproc-per-node 2 -m sg_agent.training.pretrain --out runs/base             # a process per core; resumes
     torchrun --nproc-per-node 2 -m sg_agent.training.pretrain --out runs/base --install   # into the package too
-    torchrun --nproc-per-node 2 -m sg_agent.training.pretrain --out runs/other --layers 3 --width 144 --seed 1
 
 One, two or four processes see the same batches. Two of one thread each are faster than one with two threads.
-A Llama, of 4 layers unless told otherwise. The first twelfth of the run is the look-up drill alone: a model that can
-look facts up learns all else quickly, one that cannot learns nothing for long (see STAGES). A learning rate above 1e-3
-keeps the look-ups away.
+A Llama, of 4 layers unless it is given another shape. The first twelfth of the run is the look-up drill alone: a model
+that can look facts up learns all else quickly, one that cannot learns nothing for long (see STAGES). A learning rate
+above 1e-3 keeps the look-ups away.
 Nothing here knows the target worlds' house rules or offices.
 """
 
@@ -194,13 +193,10 @@ def main(
     out: Annotated[Path, typer.Option(help="run directory; an interrupted run in it is continued")],
     batch_size: int = 64,
     seed: int = 0,
-    layers: int = Shape.layers,
-    width: int = Shape.width,
-    heads: int = Shape.heads,
     install: Annotated[bool, typer.Option(help="copy the finished base into the package")] = False,
 ) -> None:
     """Pretrain the embedded base LM."""
-    made = pretrain(out, batch_size=batch_size, seed=seed, shape=Shape(layers, width, heads))
+    made = pretrain(out, batch_size=batch_size, seed=seed)
     if install and PartialState().is_main_process:
         shutil.copytree(made, EMBEDDED_BASE, dirs_exist_ok=True)
         print(f"installed as {EMBEDDED_BASE}")

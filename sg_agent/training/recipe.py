@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from sg_agent.errors import ConfigError
+from sg_agent.prices import Prices
 
 Learn = Literal["guidance", "cot"]
 
@@ -30,8 +31,9 @@ class BaseRecipe(BaseModel):
     """What every kind of training needs. Unknown keys are errors.
 
     `base` is the spec of a local model, `data` names worlds (their train split, `rows_per_world` of each) or files of
-    canonical rows. `threads` are CPU threads of one process, None leaves them to torch. `report_to` names trackers
-    (trackio, wandb, tensorboard) that get the metrics too.
+    canonical rows. `bf16` computes updates in mixed precision. `threads` are CPU threads of one process, None leaves
+    them to torch. `report_to` names trackers (trackio, wandb, tensorboard) that get the metrics too. `prices` is a file
+    of the user's own prices.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -44,9 +46,16 @@ class BaseRecipe(BaseModel):
     lora_alpha: PositiveInt = 32
     learning_rate: PositiveFloat
     batch_size: PositiveInt
+    bf16: bool = True
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     threads: PositiveInt | None = None
     report_to: list[str] = []
+    prices: str | None = None
+
+    @property
+    def own_prices(self) -> Prices | None:
+        """What `prices` holds. Raises ConfigError."""
+        return None if self.prices is None else Prices.load(self.prices)
 
 
 class DistillRecipe(BaseRecipe):
@@ -55,10 +64,12 @@ class DistillRecipe(BaseRecipe):
     `learn` "guidance" makes a guide. "cot" tunes on the rows' own worked reasoning and answers instead: the
     chain-of-thought tuning that a guide has to beat.
     `batch_size` is that of one optimizer step, over all processes and all `accumulation` parts. With `eval_every` (in
-    steps) the guide of that moment writes guidance for `validation_rows` rows of `validation` (worlds, their
-    validation split, or files), `solver` answers with it, and the run ends after `patience` such evaluations without
-    a better share of right answers; the best adapter is the one kept. `teacher` is for on_policy alone: a local model
-    with the base's vocabulary that rates every token which the guide itself writes, up to `max_guidance` of them.
+    steps) the guide of that moment writes guidance for `validation_rows` rows of `validation` (worlds, their validation
+    split, or files), `solver` answers with it, and the run ends after `patience` such evaluations without a better
+    share of right answers; the best adapter is the one kept. `max_cost` (US dollars) is for that solver, whose replies
+    have `solver_max_tokens` at most; once it is spent nothing is measured any more. `teacher` is for on_policy alone: a
+    local model with the base's vocabulary that rates every token which the guide itself writes, up to `max_guidance` of
+    them.
     """
 
     epochs: PositiveFloat
@@ -74,6 +85,8 @@ class DistillRecipe(BaseRecipe):
     validation: list[str] = []
     validation_rows: PositiveInt = 100
     solver: str | None = None
+    solver_max_tokens: PositiveInt | None = None
+    max_cost: PositiveFloat | None = None
     eval_every: PositiveInt | None = None
     patience: PositiveInt = 3
 
@@ -89,6 +102,8 @@ class DistillRecipe(BaseRecipe):
             raise ValueError("learn cot has no guidance: it takes neither method on_policy nor eval_every")
         if self.eval_every is not None and not (self.validation and self.solver):
             raise ValueError("eval_every needs validation (worlds or files) and a solver")
+        if self.max_cost is not None and self.eval_every is None:
+            raise ValueError("max_cost is for the solver of eval_every, and nothing else is paid for")
         return self
 
 

@@ -11,7 +11,8 @@ task differ by a constant, so their advantages are the same: what uplift adds is
 breaking a question when rewards are scaled over the batch.
 
 Guidance that is unfit or leaks earns nothing: the solver is not asked and counts as having failed. Where a part cannot
-be known (an outage), every reward is None, so that the trainer leaves the completion out of its group.
+be known (an outage), every reward is None, so that the trainer leaves the completion out of its group. Where the budget
+ran out it leaves out the whole group: which of its completions could still be paid for was no accident.
 """
 
 import re
@@ -148,23 +149,37 @@ class Rewards:
         if "uplift" in self.weights:
             alone = [grade.score for grade in self.grader.grades(rows, [None] * len(rows))]
         grades = [future.result() for future in begun]
-        asked = self.judge if "rationale" in self.weights else None
+        aspects = self._aspects(rows, texts, grades)
+        self.grader.check_errors()
+        found = [
+            Judged(clean_guidance(text), len(ids), grade, base, copied_share(text, row.question), rating)
+            for row, text, ids, grade, base, rating in zip(
+                rows, texts, completion_ids, grades, alone, aspects, strict=True
+            )
+        ]
+        known = [one if self._is_known(one) else None for one in found]
+        return whole_groups(row_ids, known) if self.grader.exhausted else known
+
+    def _aspects(self, rows: list[Row], texts: list[str], grades: list[Grade]) -> list[float | None]:
+        """The judge's means; None where it failed, or was not asked because the guidance is not shown to anyone."""
         aspects: list[float | None] = [None] * len(rows)
-        if asked:
+        if self.judge and "rationale" in self.weights:
             shown = [i for i, grade in enumerate(grades) if not grade.problem]
-            rated = asked.rate([rows[i] for i in shown], [texts[i] for i in shown])
+            rated = self.judge.rate([rows[i] for i in shown], [texts[i] for i in shown])
             for i, rating in zip(shown, rated, strict=True):
                 aspects[i] = rating
-        self.grader.check_errors()
-        found: list[Judged | None] = []
-        for row, text, ids, grade, base, rating in zip(
-            rows, texts, completion_ids, grades, alone, aspects, strict=True
-        ):
-            unrated = asked is not None and rating is None and not grade.problem
-            unknown = grade.score is None or ("uplift" in self.weights and base is None) or unrated
-            one = Judged(clean_guidance(text), len(ids), grade, base, copied_share(text, row.question), rating)
-            found.append(None if unknown else one)
-        return found
+        return aspects
+
+    def _is_known(self, one: Judged) -> bool:
+        """Whether all that is rewarded could be found out."""
+        unrated = self.judge and "rationale" in self.weights and one.aspects is None and not one.grade.problem
+        return not (one.grade.score is None or ("uplift" in self.weights and one.alone is None) or unrated)
+
+
+def whole_groups(row_ids: Sequence[str], judged: Sequence[Judged | None]) -> list[Judged | None]:
+    """`judged` without the completions of any question of which one is not known."""
+    broken = {row_id for row_id, one in zip(row_ids, judged, strict=True) if one is None}
+    return [None if row_id in broken else one for row_id, one in zip(row_ids, judged, strict=True)]
 
 
 def summary(judged: Sequence[Judged | None], *, error_rate: float) -> dict[str, float]:

@@ -9,38 +9,38 @@ answer while the guide still writes. The run ends with the same round trip as a 
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
-from sg_agent.budget import Budget, check_priced
+from sg_agent.budget import Budget
 from sg_agent.errors import BudgetSpent, ConfigError, DataError, Interrupted, MissingExtra, ModelError
 from sg_agent.files import check_writable
-from sg_agent.ledger import in_process
-from sg_agent.models import check_spec, load_model, local_path, parse_spec
+from sg_agent.models import check_spec, load_model, local_path
 from sg_agent.passport import check_base, weights_sha256
 from sg_agent.rows import Row, load_rows
 from sg_agent.training.adapter import restore, save_adapter
 from sg_agent.training.data import load_questions
 from sg_agent.training.distill import begin_processes, check_base_spec, require_room
-from sg_agent.training.grader import Asking, Grader
-from sg_agent.training.passport import make_passport
+from sg_agent.training.grader import Asking, Grader, check_cost
+from sg_agent.training.passport import load_saved, make_passport
 from sg_agent.training.rewards import check_weights
-from sg_agent.training.rl_callbacks import BEST, SPEND, best_of
+from sg_agent.training.rl_callbacks import BEST, SPEND, StopAtBudget, best_of
 from sg_agent.training.rl_recipe import RlRecipe
 from sg_agent.training.rl_trainer import make_trainer, world_size
 from sg_agent.training.run_dir import adapter_of, claim, last_checkpoint, writing
+from sg_agent.training.sharded import launched_sharded
+from sg_agent.training.usefulness import measure_usefulness
 from sg_agent.training.watch import check_watch, watch
 from sg_agent.weights import find_adapter, local_files
 from sg_agent.worlds import WORLDS, questions
 
 if TYPE_CHECKING:
+    from accelerate import PartialState
     from peft import PeftModel
-
-GRADES = "grades.jsonl"  # of the first process; each has its own
 
 
 @dataclass(frozen=True)
@@ -70,49 +70,69 @@ def rl(recipe: RlRecipe, out: Path) -> Path:
         resume = last_checkpoint(out)
         if trained_whole(resume, recipe) and (out / "adapter").is_dir():
             return out / "adapter"
-    budget = None if recipe.max_cost is None else Budget(recipe.max_cost)
-    solver = load_model(recipe.solver, max_retries=0)
-    journal = out / (f"grades-{processes.process_index}.jsonl" if processes.process_index else GRADES)
-    with Grader(solver, asking(recipe), budget=budget, prices=recipe.own_prices, journal=journal) as grader:
-        if budget is not None:
-            budget.spent_usd = max(spent_before(out), grader.spent_usd or 0.0)
+    with _grader(recipe, out, processes) as grader:
+        stop = StopAtBudget(grader, out)
         trainer = make_trainer(recipe, asked.train, asked.validation, grader, out)
-        with _interruptible(out), writing(out), watch(trainer, out, cost=_cost(grader)):
+        trainer.add_callback(stop)
+        with _interruptible(out), writing(out), watch(trainer, out, cost=grader.cost):
             if not trained_whole(resume, recipe):
                 shutil.rmtree(out / "adapter", ignore_errors=True)  # of a run that a budget ended
                 trainer.train(resume_from_checkpoint=resume)
         if processes.is_main_process:
-            trained = cast("PeftModel", trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False))
+            trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
             if best_of(out):
                 restore(trained, out / BEST)
             elif resume is not None and trained_whole(resume, recipe):
                 restore(trained, Path(resume))
-            save_adapter(trained, passport, out, asked.validation or asked.train, evaluate=lambda _: best_of(out))
+            _save(trained, recipe, passport, asked, grader, out)
         processes.wait_for_everyone()
-        if grader.exhausted:
-            raise BudgetSpent(
-                f"the budget of ${recipe.max_cost:g} is spent after step {trainer.state.global_step} of "
-                f"{recipe.steps}; the adapter so far is in {str(out / 'adapter')!r}"
-            )
+    if stop.stopped:
+        raise BudgetSpent(
+            f"the budget of ${recipe.max_cost:g} is spent after step {trainer.state.global_step} of "
+            f"{recipe.steps}; the adapter so far is in {str(out / 'adapter')!r}"
+        )
     return out / "adapter"
 
 
-def spent_before(out: Path) -> float:
-    """US dollars that earlier starts have spent, failed calls and the judge's included; up to the last whole step."""
-    path = out / SPEND
-    return float(json.loads(path.read_text(encoding="utf-8"))["spent_usd"]) if path.is_file() else 0.0
+def _grader(recipe: RlRecipe, out: Path, processes: "PartialState") -> Grader:
+    """The grader of this process, with its journal and its equal share of the budget."""
+    index, share = processes.process_index, None
+    if recipe.max_cost is not None:
+        share = Budget(recipe.max_cost / processes.num_processes, spent_usd=spent_before(out, processes))
+    journal = out / (f"grades-{index}.jsonl" if index else "grades.jsonl")
+    solver, prices = load_model(recipe.solver, max_retries=0), recipe.own_prices
+    return Grader(solver, asking(recipe), budget=share, prices=prices, journal=journal)
+
+
+def _save(
+    trained: "PeftModel", recipe: RlRecipe, passport: dict[str, Any], asked: Questions, grader: Grader, out: Path
+) -> None:
+    """The adapter, with what it is worth as the runtime loads it, on the questions by which it was chosen."""
+
+    def evaluate(saved: Path) -> dict[str, Any]:
+        guide = load_saved(recipe.base, saved, max_tokens=recipe.guide_max_tokens)
+        measured = measure_usefulness(guide, asked.validation, grader)
+        return {"solver": recipe.solver, **asdict(measured), "step": best_of(out).get("step")}
+
+    rows = asked.validation or asked.train
+    save_adapter(trained, passport, out, rows, evaluate=evaluate if asked.validation else None)
+
+
+def spent_before(out: Path, processes: "PartialState") -> float:
+    """US dollars that earlier starts of this process have spent, failed calls and the judge's included.
+
+    Up to the last whole step; where they were more or fewer processes, an equal share of what all have spent.
+    """
+    if not (out / SPEND).is_file():
+        return 0.0
+    shares: list[float] = json.loads((out / SPEND).read_text(encoding="utf-8"))["spent_usd"]
+    n: int = processes.num_processes
+    return shares[processes.process_index] if len(shares) == n else sum(shares) / n
 
 
 def trained_whole(checkpoint: str | None, recipe: RlRecipe) -> bool:
     """Whether all steps are made: what may be missing is the adapter."""
     return checkpoint is not None and int(checkpoint.rpartition("-")[2]) >= recipe.steps
-
-
-def _cost(grader: Grader) -> Callable[[], float | None] | None:
-    """What is shown as spent: all of a budget, the judge's calls and failed ones too; else what the grades cost."""
-    if budget := grader.budget:
-        return lambda: budget.spent_usd
-    return None if in_process(grader.solver) else lambda: grader.spent_usd
 
 
 @contextmanager
@@ -130,11 +150,18 @@ def check(recipe: RlRecipe) -> None:
         if spec is not None:
             check_spec(spec)
     check_weights(recipe.rewards)
-    _ = recipe.own_prices
+    prices = recipe.own_prices
     if recipe.max_cost is not None:
-        check_cost(recipe)
-        if world_size() > 1:
-            raise ConfigError(f"max_cost {recipe.max_cost!r} is kept by one process, and there are {world_size()}")
+        check_cost(recipe.solver, max_tokens=recipe.solver_max_tokens, prices=prices)
+        if recipe.judge is not None:
+            check_cost(recipe.judge, max_tokens=None, prices=prices)
+        if recipe.batch_size // world_size() % recipe.group_size:
+            raise ConfigError(
+                f"max_cost is shared by {world_size()} processes, each of whole groups: batch_size {recipe.batch_size} "
+                f"must be a multiple of {world_size()} x group_size {recipe.group_size}"
+            )
+    if launched_sharded():
+        raise ConfigError("RL writes its rollouts with whole weights: launch it with --multi_gpu, not FSDP or ZeRO-3")
     if recipe.guide is not None:
         if not Path(recipe.guide).expanduser().is_dir():
             raise ModelError(f"guide {recipe.guide!r} is no directory: name an adapter, or the run that made it")
@@ -147,13 +174,6 @@ def check(recipe: RlRecipe) -> None:
         import trl  # noqa: F401
     except ImportError as error:
         raise MissingExtra("RL", "train") from error
-
-
-def check_cost(recipe: RlRecipe) -> None:
-    """Raise ConfigError when a model of the loop has no known price, or replies of unknown length."""
-    for spec, most in ((recipe.solver, recipe.solver_max_tokens), (recipe.judge, None)):
-        if spec is not None and parse_spec(spec).kind != "local":
-            check_priced(load_model(spec), max_tokens=most, prices=recipe.own_prices)
 
 
 def guide_sha256(recipe: RlRecipe) -> str | None:

@@ -3,16 +3,16 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from sg_agent.local import LocalChatModel
-from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row
-from sg_agent.training.grader import Grade, Grader
+from sg_agent.training.grader import Grader
 from sg_agent.training.run_dir import write_whole, writing
+from sg_agent.training.usefulness import measure_usefulness
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -23,16 +23,23 @@ Log = Callable[[dict[str, float]], None]
 
 
 class StopAtBudget(TrainerCallback):
-    """Ends the run, with a checkpoint, once the budget does not allow another call; keeps what was spent."""
+    """Ends the run, with a checkpoint, once a process's share of the budget allows no more; keeps what all have spent.
+
+    `stopped` says that it did, before the last step.
+    """
 
     def __init__(self, grader: Grader, out: Path) -> None:
         self.grader, self.out = grader, out
+        self.stopped = False
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> TrainerControl:  # noqa: ARG002 - transformers' signature
-        if self.grader.budget is not None:
-            write_whole(self.out / SPEND, {"spent_usd": self.grader.budget.spent_usd})
-        if self.grader.exhausted:
-            control.should_save = control.should_training_stop = True
+        if self.grader.budget is None:
+            return control
+        shares = gather_object([(self.grader.budget.spent_usd, self.grader.exhausted)])
+        if state.is_world_process_zero:
+            write_whole(self.out / SPEND, {"spent_usd": [spent for spent, _ in shares]})
+        if any(exhausted for _, exhausted in shares) and state.global_step < state.max_steps:
+            self.stopped = control.should_save = control.should_training_stop = True
         return control
 
 
@@ -40,7 +47,8 @@ class Validation(TrainerCallback):
     """Every `every` steps, and at both ends: greedy guidance for `rows`, graded by the solver; the best guide is kept.
 
     What it found is logged as usefulness, validation_leak_rate and validation_unfit_rate. Where most grades
-    failed nothing is compared. `keep_first` False is for a fresh adapter, which is its base before the first step.
+    failed nothing is logged or compared. `keep_first` False is for a fresh adapter, which is its base before the first
+    step.
     """
 
     def __init__(
@@ -74,26 +82,23 @@ class Validation(TrainerCallback):
         """Measure the guide as it is after `step`, and keep it when none before was better."""
         model.eval()
         try:
-            found = grade_guide(self.guide, self.rows, self.grader)
+            found = measure_usefulness(self.guide, self.rows, self.grader)
         finally:
             model.train()
-        scores = [grade.score for grade in found if grade.score is not None]
-        if not scores:
+        if found.accuracy is None:
             return
-        score = fmean(scores)
         self.log(
             {
-                "usefulness": score,
-                "validation_leak_rate": fmean(grade.leak for grade in found),
-                "validation_unfit_rate": fmean(grade.problem is not None for grade in found),
+                "usefulness": found.accuracy,
+                "validation_leak_rate": found.leaks / len(self.rows),
+                "validation_unfit_rate": (found.leaks + found.unfit) / len(self.rows),
             }
         )
-        better = score > best_of(self.out).get("accuracy", -1.0)
-        if better and len(scores) > len(found) / 2 and (step or self.keep_first):
+        if found.accuracy > best_of(self.out).get("accuracy", -1.0) and (step or self.keep_first):
             with writing(self.out):
                 (self.out / BEST / SCORE).unlink(missing_ok=True)  # a score never stands beside other weights
                 model.save_pretrained(str(self.out / BEST))
-            write_whole(self.out / BEST / SCORE, {"step": step, "accuracy": score, "n": len(scores)})
+            write_whole(self.out / BEST / SCORE, {"step": step, "accuracy": found.accuracy, "n": found.n})
 
 
 def best_of(out: Path) -> dict[str, Any]:
@@ -103,12 +108,3 @@ def best_of(out: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found
-
-
-def grade_guide(guide: LocalChatModel, rows: list[Row], grader: Grader) -> list[Grade]:
-    """The grades of what `guide` writes greedily for `rows`."""
-    with guide.together():
-        written = [guide.submit(load_prompt("guide", row.task).render(row, kind=row.kind))[1] for row in rows]
-    replies = [future.result() for future in written]
-    begun = [grader.begin(row, reply.text, reply.finish == "length") for row, reply in zip(rows, replies, strict=True)]
-    return [future.result() for future in begun]

@@ -4,7 +4,6 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from sg_agent.prices import Prices
 from sg_agent.training.recipe import BaseRecipe, DistillRecipe
 from sg_agent.training.rewards import Part
 
@@ -14,13 +13,13 @@ class RlRecipe(BaseRecipe):
 
     `guide` is the adapter to go on from (a directory, or that of the run that made it), None a fresh one on `base`. A
     step samples `batch_size` completions of at most `guide_max_tokens`, `group_size` of each question, at
-    `temperature`; `micro_batch` of them fit into memory at a time (more with `gradient_checkpointing`, slower). `bf16`
-    computes updates in mixed precision. `kl` weighs the KL penalty against the guide at the start. `rewards` are
-    weights by part. The solver is asked `attempts` times per guidance, `concurrency` guidances at a time, with
-    deadlines in seconds; `max_cost` is in US dollars, `prices` a file of the user's own. Every `eval_steps` steps the
-    guide is measured on `validation` questions (`validation_data`, None: of the worlds in `data`); the best one is
-    kept. `rollouts` "engine" lets the solver answer while the guide still writes; "trainer" is TRL's own generation,
-    "vllm" TRL's vLLM in the same process. RLOO always uses TRL's.
+    `temperature`; `micro_batch` of them fit into memory at a time (more with `gradient_checkpointing`, slower). `kl`
+    weighs the KL penalty against the guide at the start. `rewards` are weights by part. The solver is asked `attempts`
+    times per guidance, `concurrency` guidances at a time, with deadlines in seconds; `max_cost` is in US dollars, an
+    equal share for each process. Every `eval_steps` steps the guide is measured on `validation` questions
+    (`validation_data`, None: of the worlds in `data`); the best one is kept. `rollouts` "engine" lets the solver answer
+    while the guide still writes; "trainer" is TRL's own generation, "vllm" TRL's vLLM in the same process. RLOO always
+    uses TRL's.
     """
 
     guide: str | None = None
@@ -32,7 +31,6 @@ class RlRecipe(BaseRecipe):
     group_size: int = Field(default=8, ge=2)
     micro_batch: PositiveInt | None = None
     gradient_checkpointing: bool = False
-    bf16: bool = True
     temperature: PositiveFloat = 1.0
     guide_max_tokens: PositiveInt = 256
     kl: NonNegativeFloat = 0.0
@@ -44,7 +42,6 @@ class RlRecipe(BaseRecipe):
     grade_deadline_s: PositiveFloat = 180.0
     max_error_rate: float = Field(default=0.2, ge=0, le=1)
     max_cost: PositiveFloat | None = None
-    prices: str | None = None
     validation: NonNegativeInt = 64
     validation_data: str | None = None
     eval_steps: PositiveInt = 10
@@ -57,11 +54,6 @@ class RlRecipe(BaseRecipe):
             if self.batch_size % size:
                 raise ValueError(f"batch_size {self.batch_size} must be a multiple of {name} {size}")
         return self
-
-    @property
-    def own_prices(self) -> Prices | None:
-        """What `prices` holds. Raises ConfigError."""
-        return None if self.prices is None else Prices.load(self.prices)
 
     @property
     def asks_judge(self) -> bool:

@@ -12,7 +12,7 @@ from sg_agent.training.data import as_prompt
 from sg_agent.training.grader import Grader
 from sg_agent.training.judge import Judge
 from sg_agent.training.rewards import Rewards
-from sg_agent.training.rl_callbacks import StopAtBudget, Validation
+from sg_agent.training.rl_callbacks import Validation
 from sg_agent.training.rl_recipe import RlRecipe
 from sg_agent.training.rollouts import Rollouts
 from sg_agent.training.run_dir import adapter_of
@@ -45,7 +45,6 @@ def make_trainer(recipe: RlRecipe, train: list[Row], validation: list[Row], grad
     if recipe.algorithm == "grpo" and recipe.rollouts == "engine":
         given["rollout_func"] = _rollouts(recipe, train, grader, runtime)
     trainer: Any = GRPOTrainer(**given) if recipe.algorithm == "grpo" else RLOOTrainer(**given)
-    trainer.add_callback(StopAtBudget(grader, out))
     if validation:
         guide = runtime.with_model(cast("PreTrainedModel", policy))
         trainer.add_callback(
@@ -70,17 +69,16 @@ def _rewards(recipe: RlRecipe, train: list[Row], grader: Grader, ends: frozenset
 
 def _policy(recipe: RlRecipe) -> "tuple[PeftModel, PreTrainedTokenizerBase]":
     """The guide to train: the adapter of `recipe.guide` on the base, or a fresh one."""
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import PeftModel, get_peft_model
+
+    from sg_agent.training.trainers import lora
 
     base = load_weights(local_path(recipe.base), None, trust_remote_code=False, device=None)
     base.model.set_attn_implementation(recipe.attention)
     if recipe.guide is not None:
         model: Any = PeftModel.from_pretrained(base.model, str(adapter_of(recipe.guide)), is_trainable=True)
     else:
-        lora = LoraConfig(
-            r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
-        )
-        model = get_peft_model(base.model, lora)
+        model = get_peft_model(base.model, lora(recipe))
     return model, base.tokenizer
 
 

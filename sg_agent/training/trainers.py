@@ -158,7 +158,7 @@ def _settings(recipe: DistillRecipe, out: Path) -> dict[str, Any]:
         "save_steps": recipe.save_every,
         "save_total_limit": 2,
         "activation_checkpointing": gpu,  # it saves memory and costs a third of the speed
-        "bf16": True,
+        "bf16": recipe.bf16,
         "use_cpu": not gpu,
         "ddp_backend": "gloo" if processes > 1 and not gpu else None,
         "ddp_find_unused_parameters": False,

@@ -83,3 +83,42 @@ def test_a_dry_run_never_assumes_more_guidance_than_its_limit(server: ChatServer
     calls = {call["role"]: call["output_tokens"] for call in json.loads(done.stdout)["calls"]}
     assert calls["guide"] == 2 * 100
     assert server.asked == []
+
+
+def test_ask_and_eval_take_the_users_own_prices(server: ChatServer, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(
+        "- {model: openai:guide, input: 100, output: 100}\n- {model: openai:solver, input: 1, output: 1}\n"
+    )
+    priced = [*models(server), "--prices", str(prices), "--json"]
+    done = CliRunner().invoke(app, ["ask", "Who?", *priced])
+    assert json.loads(done.stdout)["cost_usd"] == pytest.approx(55 * 101 / 1e6)
+    asked = ["eval", "depot", "--limit", "1", "--arms", "cot,guided", *priced, "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, [*asked, "--max-cost", "1", "--max-tokens", "100"])
+    assert done.exit_code == 0, done.output
+    arms = json.loads(done.stdout)["arms"]
+    assert [arms[arm]["cost_usd"] for arm in ("cot", "guided")] == pytest.approx([55 / 1e6, 55 * 101 / 1e6])
+    assert f"--prices {prices}" in json.loads((tmp_path / "run" / "config.json").read_text())["commands"][0]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ask", "Who?", "--arm", "cot"],
+        ["eval", "depot"],
+        ["teach", "depot", "--out", "rows.jsonl"],
+        ["rl", "--base", "embedded:solver", "--data", "depot", "--out", "run"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_wrong_price_file_is_one_line_and_nothing_is_asked(
+    command: list[str], server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("prices.yaml").write_text("- {model: openai:solver, input: cheap, output: 1}\n")
+    model = "--teacher" if command[0] == "teach" else "--solver"
+    done = CliRunner().invoke(app, [*command, model, f"openai:solver@{server.base_url}", "--prices", "prices.yaml"])
+    assert done.exit_code == 2
+    (line,) = done.stderr.splitlines()
+    assert "prices 'prices.yaml', entry 1 ('openai:solver'): 'input': Input should be a valid number" in line
+    assert server.asked == []

@@ -60,7 +60,7 @@ async def test_the_retries_of_a_metered_model_are_in_the_ledger() -> None:
 async def test_a_stream_that_is_cut_is_asked_again(api: str) -> None:
     with faulty_server(Act("I add 3 and 4\nAnswer: 7", cut=3), Act()) as server:
         graph = standard(spec(server, api)).compile()
-        parts = [part async for part in graph.astream(QUESTION, stream_mode=["messages", "values"])]
+        parts: list[Any] = [part async for part in graph.astream(QUESTION, stream_mode=["messages", "values"])]
     mode, output = parts[-1]
     assert mode == "values"
     assert output["answer"] == "7"
@@ -166,6 +166,6 @@ def test_a_node_repeats_only_what_a_client_with_retries_does_not() -> None:
     for model, expected in ((by_itself, False), (once, True), (saying(), True)):
         retry_on = retry_policy(model).retry_on
         assert callable(retry_on)
-        assert retry_on(Status("busy")) is expected  # type: ignore[arg-type] # it takes errors
-        assert retry_on(ConnectionError("the reply broke off"))  # type: ignore[arg-type]
-        assert not retry_on(ValueError("bug"))  # type: ignore[arg-type]
+        assert retry_on(Status("busy")) is expected
+        assert retry_on(ConnectionError("the reply broke off"))
+        assert not retry_on(ValueError("bug"))

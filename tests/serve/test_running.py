@@ -145,6 +145,16 @@ def test_workers_share_port_metrics_and_limits(solver: Upstream, tmp_path: Path)
     assert secret not in "".join(server.log)
 
 
+def test_workers_stop_when_their_parent_is_killed(solver: Upstream) -> None:
+    with command("--solver", f"u={solver.spec}", "--workers", "2") as server:
+        server.process.kill()
+        server.process.wait()
+        with pytest.raises(httpx.TransportError):  # noqa: PT012 - it serves on for a moment
+            for _ in range(300):
+                httpx.get(f"{server.address}/healthz", timeout=5)
+                time.sleep(0.1)
+
+
 def test_a_killed_worker_is_replaced(solver: Upstream) -> None:
     with command("--solver", f"u={solver.spec}", "--workers", "2") as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()

@@ -9,6 +9,7 @@ pytest.importorskip("torch", reason='needs pip install "sg-agent[local]"')
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from sg_agent.training.callbacks import UsefulnessStop, stale
+from sg_agent.training.usefulness import Usefulness
 
 
 class Model:
@@ -19,7 +20,7 @@ class Model:
 def run_through(values: list[float | None], tmp_path: Path, *, patience: int) -> tuple[TrainerState, list[int]]:
     """The state after the last step, and the steps at which the callback asked for the end."""
     state, control, left, stops = TrainerState(max_steps=99), TrainerControl(), list(values), []
-    stop = UsefulnessStop(lambda _: left.pop(0), every=10, patience=patience)
+    stop = UsefulnessStop(lambda _: Usefulness(left.pop(0), 1, 0, 0, 0), every=10, patience=patience)
     stop.log = lambda logs: state.log_history.append({**logs, "step": state.global_step})
     arguments = TrainingArguments(output_dir=str(tmp_path), use_cpu=True)
     for step in range(10, 10 * len(values) + 1, 5):

@@ -1,20 +1,16 @@
 """Distillation across processes: two give the losses of one, and one that was killed ends as if it had not been."""
 
-import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from distilling import rows_file
+from launching import launch, launch_two, losses
 from safetensors.torch import load_file
 from tiny import tiny_model
 
 pytestmark = pytest.mark.slow
-SETTINGS = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 BEFORE_KILL = """
 import os, signal, sys
 from pathlib import Path
@@ -42,23 +38,10 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def launch(*command: str, code: int = 0) -> None:
-    done = subprocess.run(
-        [sys.executable, *command], env={**os.environ, **SETTINGS}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == code, done.stderr[-4000:]
-
-
-def losses(run: Path) -> list[float]:
-    state = json.loads((run / "checkpoint-6" / "trainer_state.json").read_text())
-    return [entry["loss"] for entry in state["log_history"] if "loss" in entry]
-
-
 def test_two_processes_give_the_losses_of_one(tmp_path: Path, recipe: Path) -> None:
     program = ["-m", "sg_agent.cli", "distill", str(recipe), "--out"]
     launch(*program, str(tmp_path / "one"))
-    two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *program]
-    launch(*two, str(tmp_path / "two"))
+    launch_two(*program, str(tmp_path / "two"))
     # Rounding to 16 bits in other orders: a hundredth of the loss.
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=0.01)
     assert (tmp_path / "two" / "adapter" / "passport.json").is_file()

@@ -71,25 +71,23 @@ def test_the_most_useful_adapter_is_kept_and_measured(
 ) -> None:
     from sg_agent.training import distill as module
 
-    base = wide_window(tiny_model(tmp_path / "base"))
+    base = tiny_model(tmp_path / "base", window=2048)
     solver = ScriptedModel(replies=lambda _: "The answer is 1.")
-    monkeypatch.setattr(module, "load_model", lambda spec: solver if spec == "embedded:solver" else load_model(spec))
+    monkeypatch.setattr(module, "load_model", lambda *_, **__: solver)
+    # What a random model writes is not fit to be shown to a solver.
+    monkeypatch.setattr("sg_agent.training.grader.unfit", lambda *_, **__: None)
+    monkeypatch.setattr("sg_agent.graphs.nodes.check_guidance", lambda *_, **__: None)
     measured = {"validation": [str(data)], "solver": "embedded:solver", "eval_every": 2, "patience": 1, "batch_size": 2}
     adapter = distill(recipe_for(base, data, **measured), tmp_path / "run")
     passport = json.loads((adapter / "passport.json").read_text())
     assert passport["evaluation"]["accuracy"] == pytest.approx(1 / 12)
+    assert (tmp_path / "run" / "grades.jsonl").is_file()
     assert "Measured on validation questions" in (adapter / "README.md").read_text()
     state = json.loads((tmp_path / "run" / "checkpoint-4" / "trainer_state.json").read_text())
     assert [entry["step"] for entry in state["log_history"] if "usefulness" in entry] == [2, 4]
     best = load_file(tmp_path / "run" / "checkpoint-2" / "adapter_model.safetensors")
     kept = load_file(adapter / "adapter_model.safetensors")
     assert all(torch.equal(kept[name], weight) for name, weight in best.items())
-
-
-def wide_window(base: Path) -> Path:
-    config = json.loads((base / "config.json").read_text())
-    (base / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 2048}))
-    return base
 
 
 def test_a_loss_that_is_no_number_stops_it(tmp_path: Path, data: Path) -> None:

@@ -1,9 +1,12 @@
 """Rewards: each part's value, and that what is not known is None in all of them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hosted import Hosted
 
+from sg_agent.budget import Budget, worst_case
 from sg_agent.errors import ConfigError
 from sg_agent.rows import Row
 from sg_agent.scripted import ScriptedModel
@@ -80,6 +83,44 @@ def test_a_judge_enters_the_rationale_reward_and_its_failure_is_unknown() -> Non
         first, second = rewarded(rewards, [PLAN]), rewarded(rewards, [OTHER])
     assert first["rationale"] == [pytest.approx((1 + (7 + 0.5) / 8) / 2)]
     assert second["rationale"] == [None]
+
+
+def test_a_restarted_run_pays_for_no_rating_twice(tmp_path: Path) -> None:
+    rating = '{"' + '": 3, "'.join(ASPECTS) + '": 3}'
+    journal = tmp_path / "grades.jsonl"
+    with Grader(solver(), Asking(), journal=journal) as grader:
+        assert Judge(ScriptedModel(replies=lambda _: rating), grader).rate([ROW, ROW], [PLAN, PLAN]) == [0.5, 0.5]
+    again = ScriptedModel(replies=lambda _: "no rating")
+    with Grader(solver(), Asking(max_error_rate=1.0), journal=journal) as grader:
+        assert Judge(again, grader).rate([ROW, ROW], [PLAN, OTHER]) == [0.5, None]
+        assert grader.grades([ROW], [PLAN])[0].score == 1.0
+    assert len(again.calls) == 1
+    assert len(journal.read_text().splitlines()) == 2
+
+
+def test_another_judge_is_asked_again(tmp_path: Path) -> None:
+    rating = '{"' + '": 3, "'.join(ASPECTS) + '": 3}'
+    with Grader(solver(), Asking(), journal=tmp_path / "grades.jsonl") as grader:
+        Judge(ScriptedModel(replies=lambda _: rating, model="one"), grader).rate([ROW], [PLAN])
+        other = ScriptedModel(replies=lambda _: rating, model="other")
+        Judge(other, grader).rate([ROW], [PLAN])
+    assert len(other.calls) == 1
+
+
+def test_when_the_budget_runs_out_only_whole_groups_are_rewarded() -> None:
+    rows = {"1": ROW, "2": ROW.model_copy(update={"id": "2", "question": ROW.question.replace("box", "bag")})}
+    model = Hosted(replies=solver().replies, model="gpt-4.1-mini")
+    asking = Asking(max_tokens=1000, concurrency=1, max_error_rate=1.0)
+    with Grader(model, asking, budget=Budget(1.0)) as grader:
+        assert grader.grades([ROW], [PLAN])[0].cost_usd
+    one_usd, worst_usd = grader.spent_usd, worst_case(model, model.calls[0], {"max_tokens": 1000})
+    assert one_usd is not None
+    with Grader(model, asking, budget=Budget(worst_usd + 2.5 * one_usd)) as grader:
+        rewards = Rewards(rows, grader, {"task": 1.0}, most_tokens=40, ends=ENDS)
+        completions = [[{"role": "assistant", "content": text}] for text in (PLAN, OTHER, PLAN, OTHER)]
+        found = rewards.functions[0](completions, [[1]] * 4, ["1", "1", "2", "2"])
+    assert len(model.calls) == 1 + 3  # the second group's first completion was paid for
+    assert found == [1.0, 0.0, None, None]
 
 
 def test_a_rating_needs_all_aspects_within_the_scale() -> None:

@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from transformers import TrainerControl, TrainerState
 
 from sg_agent.errors import ConfigError, DataError, ModelError
 from sg_agent.models import EMBEDDED_GUIDE
 from sg_agent.training.recipe import make_recipe
-from sg_agent.training.rl import rl
+from sg_agent.training.rl import _grader, rl
+from sg_agent.training.rl_callbacks import StopAtBudget
 from sg_agent.training.rl_recipe import RlRecipe
 
 PROGRAM = "from sg_agent.cli import main; main()"
@@ -81,6 +84,44 @@ def test_a_guide_that_is_no_adapter_and_a_price_nobody_knows_are_refused(
     assert not (tmp_path / "run").exists()
 
 
+def test_groups_that_two_processes_would_halve_and_sharded_weights_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    with pytest.raises(ConfigError, match="must be a multiple of 8 x group_size 4"):
+        rl(recipe(max_cost=1.0), tmp_path / "run")
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match="not FSDP or ZeRO-3"):
+        rl(recipe(), tmp_path / "run")
+
+
+def test_processes_share_the_budget_and_one_that_has_spent_its_share_ends_the_run(tmp_path: Path) -> None:
+    (tmp_path / "spend.json").write_text('{"spent_usd": [0.1, 0.25]}')
+    second: Any = SimpleNamespace(num_processes=2, process_index=1)
+    state = TrainerState(global_step=3, max_steps=4, is_world_process_zero=True)
+    with _grader(recipe(max_cost=2.0), tmp_path, second) as grader:
+        assert grader.budget is not None
+        assert (grader.budget.limit_usd, grader.budget.spent_usd) == (1.0, 0.25)
+        stop = StopAtBudget(grader, tmp_path)
+        assert not stop.on_step_end(None, state, TrainerControl()).should_training_stop
+        grader.budget.exhausted = True
+        control = stop.on_step_end(None, state, TrainerControl())
+    assert (stop.stopped, control.should_training_stop, control.should_save) == (True, True, True)
+    assert json.loads((tmp_path / "spend.json").read_text()) == {"spent_usd": [0.25]}  # it is alone here
+
+
+def test_a_budget_that_is_spent_in_the_last_step_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "spend.json").write_text('{"spent_usd": [0.5, 0.25]}')
+    alone: Any = SimpleNamespace(num_processes=1, process_index=0)
+    with _grader(recipe(max_cost=2.0), tmp_path, alone) as grader:
+        assert grader.budget is not None
+        assert grader.budget.spent_usd == 0.75
+        grader.budget.exhausted = True
+        stop = StopAtBudget(grader, tmp_path)
+        stop.on_step_end(None, TrainerState(global_step=4, max_steps=4), TrainerControl())
+    assert not stop.stopped
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_a_run_killed_and_continued_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -113,7 +154,8 @@ def test_a_run_killed_and_continued_ends_as_an_uninterrupted_one(tmp_path: Path)
 @pytest.mark.filterwarnings("default")
 def test_rloo_takes_the_same_recipe(tmp_path: Path) -> None:
     adapter = rl(recipe(algorithm="rloo", steps=2), tmp_path / "run")
-    assert (adapter / "passport.json").is_file()
+    measured = json.loads((adapter / "passport.json").read_text())["evaluation"]
+    assert (measured["solver"], measured["n"], measured["errors"]) == ("embedded:solver", 8, 0)
     assert {"rewards/uplift/mean", "rewards/rationale/mean", "leak_rate"} <= logged(tmp_path / "run")[1].keys()
 
 

@@ -1,14 +1,12 @@
 """`leak`: how much of the answer the guidance holds."""
 
-from typing import Literal
-
 from langgraph.types import Send
 
 from sg_agent.evals.arms.arm import Arm, Setup
 from sg_agent.graphs.build import Calls, Graph, add_guide, solver_graph
-from sg_agent.graphs.nodes import DRAFTS, attempts, check
+from sg_agent.graphs.nodes import attempts
 from sg_agent.graphs.state import State
-from sg_agent.models import Model, load_model
+from sg_agent.models import Model
 from sg_agent.prices import Prices
 
 
@@ -35,16 +33,10 @@ def leak_graph(guide: Model, solver: Model, *, prices: Prices | None = None) -> 
     """
     calls = Calls(prices=prices)
     graph = solver_graph(solver, calls)
-    add_guide(graph, load_model(guide), calls, onward=lambda _: "vote")
-    graph.add_node("check", check)
-    graph.add_edge("route", "guide")
-    graph.add_edge("guide", "check")
-    graph.add_conditional_edges("check", after_check, ["guide", "solve", "vote"])
+    add_guide(graph, guide, calls, onward=solve, ends=["solve", "vote"])
     return graph
 
 
-def after_check(state: State) -> Literal["guide", "vote"] | list[Send]:
-    """On to the solver, back to the guide once, or to the end."""
-    if state["guidance"] is not None:
-        return attempts(state, "leak")
-    return "guide" if state["draft"] and state["draft"]["number"] < DRAFTS else "vote"
+def solve(state: State) -> list[Send] | str:
+    """Show the solver the guidance alone, or end without an answer."""
+    return "vote" if state["guidance"] is None else attempts(state, "leak")

@@ -88,7 +88,7 @@ def test_kept_rows_are_canonical_with_guidance_and_provenance(rows: str, tmp_pat
         (ScriptedReply(PLAN, "length"), "truncated", "token limit"),
         ("", "empty", "nothing"),
         ("I cannot help with that.", "refused", "refused"),
-        (ScriptedReply(PLAN, "content_filter"), "refused", "refused"),
+        (ScriptedReply(PLAN, "content_filter"), "refused", "withheld"),
         ("1. Only one step.", "steps", "1 steps"),
         ("1. Take 7 - 3 = 4.\n2. Done with it.", "arithmetic", "7 - 3 = 4"),
         ("1. Take 3 away.\n2. Check that you get 4 pears.", "arithmetic", "get 4"),
