@@ -83,7 +83,7 @@ class Payment:
             # Nobody will ever know what it cost: it holds its reservation to the end and is not recorded as paid.
             charged = 0.0
             self._budget._abandoned_usd += self._worst_usd
-        elif isinstance(error, Exception) and not self.begun and _unbilled(error):
+        elif isinstance(error, Exception) and not self.begun and unbilled(error):
             charged = 0.0
         self._budget._settle(self._worst_usd, charged)
 
@@ -121,7 +121,7 @@ def longest_reply(model: BaseChatModel) -> int | None:
     return most
 
 
-def _unbilled(error: BaseException | None) -> bool:
+def unbilled(error: BaseException | None) -> bool:
     """Whether a call failed before anything was generated: refused with an HTTP status, or never sent."""
     while error is not None:
         if http_status(error) is not None or type(error).__name__ in NEVER_SENT:

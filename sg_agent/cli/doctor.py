@@ -18,7 +18,7 @@ API_KEYS = (
     "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "MISTRAL_API_KEY", "GROQ_API_KEY", "OPENROUTER_API_KEY",
     "HF_TOKEN",
 )  # fmt: skip
-NO_FEATURE = {"all", "dev", "scale", "serve"}  # the last two are declared and not used yet
+NO_FEATURE = {"all", "dev", "scale"}  # the last is declared and not used yet
 
 
 class Extra(TypedDict):

@@ -1,0 +1,201 @@
+"""One question under way: a task that runs the graph, is waited for or read as it goes, and can be called off."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessageChunk
+from langchain_core.runnables import RunnableConfig
+
+from sg_agent.budget import unbilled
+from sg_agent.errors import SolverError
+from sg_agent.graphs.state import Attempt, GraphOutput, QuestionInput, Settings
+from sg_agent.ledger import CallRecord, total_cost
+from sg_agent.serve.arms import Target
+from sg_agent.serve.errors import ApiError, api_error
+from sg_agent.serve.watch import Watch, watching
+
+GuideOutcome = Literal["used", "invalid", "failed", "skipped", "unanswered"]
+CONFIG: RunnableConfig = {"recursion_limit": 50}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request that was understood: what to ask, of whom, and how many of the attempts to show."""
+
+    target: Target
+    question: QuestionInput
+    settings: Settings
+    choices: int
+
+    @property
+    def votes(self) -> bool:
+        """Whether one of several attempts is shown, which nobody knows before all are there."""
+        return self.settings.attempts > self.choices
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """The guidance that the solver is shown, whole."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What the solver of attempt `index` has just written."""
+
+    index: int
+    text: str
+    tool_calls: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a question was answered, and what that took."""
+
+    ask: Ask
+    output: GraphOutput
+    watch: Watch
+    total_s: float
+
+    @property
+    def shown(self) -> list[Attempt]:
+        """The attempts that are the reply's choices; those that failed are none."""
+        tried = sorted(self.output["attempts"], key=lambda attempt: attempt["index"])
+        if self.ask.votes:
+            return [attempt for attempt in tried if attempt["index"] == self.output["chosen"]]
+        return [attempt for attempt in tried if not attempt["error"]]
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What it cost, None when a price is unknown."""
+        return cost_of(self.output["ledger"], self.watch)
+
+    @property
+    def retries(self) -> int:
+        """The model calls that were made again: a record is of one call with all its tries."""
+        return self.watch.calls - len(self.output["ledger"])
+
+    @property
+    def overhead_s(self) -> float:
+        """The time in which no model was at work."""
+        return max(0.0, self.total_s - self.watch.busy_s)
+
+    @property
+    def guide_outcome(self) -> GuideOutcome:
+        """What became of the guidance."""
+        if self.output["route"] == "guided":
+            return "used"
+        drafts = [record for record in self.output["ledger"] if record["role"] == "guide"]
+        if any(record["error"] for record in drafts):
+            return "failed"
+        given = self.ask.question.get("given_guidance") is not None and self.ask.target.guided
+        return "invalid" if drafts or given else "skipped"
+
+
+def cost_of(ledger: list[CallRecord], watch: Watch) -> float | None:
+    """What the calls cost, None when nobody knows; calls that failed before anything was generated are free."""
+    free = all(map(unbilled, watch.failures))
+    return total_cost(record for record in ledger if not (free and record["error"]))
+
+
+class Run:
+    """A graph at work for one request. `await run.task`, or read `run.events()` and then await it.
+
+    Both raise ApiError. `ledger` has the calls that were made, None as long as nobody knows them all.
+    """
+
+    def __init__(self, ask: Ask, *, stream: bool, started: float, timeout_s: float) -> None:
+        self.ask, self.watch = ask, Watch()
+        self.ledger: list[CallRecord] | None = None
+        self._started, self._timeout_s = started, timeout_s
+        self.called_off: ApiError | None = None
+        self._events: list[Guidance | Delta] = []
+        self._news, self._over = asyncio.Event(), False
+        self.task = asyncio.create_task(self._bounded(self._streamed if stream else self._invoked))
+
+    def cancel(self, why: ApiError) -> None:
+        """Stop, with every model call that is under way; who waits gets a CancelledError, and `called_off` says why."""
+        if not self.task.done():
+            self.called_off = self.called_off or why
+            self.task.cancel()
+
+    async def begun(self) -> None:
+        """Until something is written, or the run has ended without."""
+        await self._news.wait()
+
+    async def events(self) -> AsyncIterator[list[Guidance | Delta]]:
+        """What is written, as it is written: all that is new at a time. Ends when the run does."""
+        while True:
+            await self._news.wait()
+            new, self._events = self._events, []
+            if not self._over:
+                self._news.clear()
+            if new:
+                yield new
+            elif self._over:
+                return
+
+    def _tell(self, event: Guidance | Delta) -> None:
+        self._events.append(event)
+        self._news.set()
+
+    async def _bounded(self, work: Any) -> Answer:
+        watching.set(self.watch)
+        deadline = asyncio.timeout(self._timeout_s - (time.perf_counter() - self._started))
+        try:
+            async with deadline:
+                output: GraphOutput = await work()
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise api_error(error, self.watch.failures) from error
+            message = f"no answer within {self._timeout_s:g} s, the server's --timeout; ask for less or try again"
+            raise ApiError(504, message, "timeout") from error
+        except Exception as error:
+            self.ledger = error.ledger if isinstance(error, SolverError) else None
+            raise api_error(error, self.watch.failures) from error
+        finally:
+            self._over = True
+            self._news.set()
+        self.ledger = output["ledger"]
+        answer = Answer(self.ask, output, self.watch, time.perf_counter() - self._started)
+        if all(attempt["finish"] == "empty" for attempt in answer.shown):
+            raise ApiError(502, "the solver's reply is empty; ask again", "upstream_error")
+        return answer
+
+    async def _invoked(self) -> Any:
+        return await self.ask.target.graph.ainvoke(self.ask.question, CONFIG, context=self.ask.settings)
+
+    async def _streamed(self) -> Any:
+        """The final output; guidance and deltas go into the queue as they come."""
+        output: Any = None
+        guided, ids = False, dict[int, str | None]()
+        parts = self.ask.target.graph.astream(
+            self.ask.question, CONFIG, context=self.ask.settings, stream_mode=["messages", "values"]
+        )
+        part: Any
+        async for mode, part in parts:
+            if mode == "values":
+                output = part
+                if not guided and output.get("guidance"):
+                    guided = True
+                    self._tell(Guidance(output["guidance"]))
+            elif not self.ask.votes:
+                chunk, metadata = part
+                self._delta(chunk, metadata, ids)
+        return output
+
+    def _delta(self, chunk: Any, metadata: dict[str, Any], ids: dict[int, str | None]) -> None:
+        """Queue a chunk of the solver's; a call that is made again after its first token cannot be shown as one."""
+        if metadata["langgraph_node"] != "solve" or not isinstance(chunk, AIMessageChunk):
+            return
+        calls: list[Any] = chunk.tool_call_chunks
+        if not (text := chunk.text) and not calls:
+            return
+        index = metadata["langgraph_path"][1]
+        if ids.setdefault(index, chunk.id) != chunk.id:
+            raise ApiError(502, "the solver's stream broke off and cannot be continued; ask again", "upstream_error")
+        self._tell(Delta(index, text, calls))

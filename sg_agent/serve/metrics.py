@@ -1,0 +1,82 @@
+"""Counters for Prometheus. Each request is counted once, when it ends, in every family at the same moment.
+
+With several workers the counts are shared through the files of PROMETHEUS_MULTIPROC_DIR.
+"""
+
+import os
+from pathlib import Path
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+    multiprocess,
+)
+
+from sg_agent.serve.record import Record
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # a series more for every counter, that says nothing here
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class Metrics:
+    """The server's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        own = self.registry = CollectorRegistry()
+        which = ("arm", "model")
+        self._requests = Counter("sg_agent_requests", "Requests that ended.", (*which, "status"), registry=own)
+        self._guides = Counter(
+            "sg_agent_guide_outcomes",
+            "What became of the guidance, of every request.",
+            (*which, "outcome"),
+            registry=own,
+        )
+        self._latency = Histogram(
+            "sg_agent_request_seconds", "Seconds from request to end of reply.", which, buckets=BUCKETS, registry=own
+        )
+        self._tokens = Counter("sg_agent_tokens", "Tokens by role.", (*which, "role", "direction"), registry=own)
+        self._cost = Counter("sg_agent_cost_usd", "US dollars, where prices are known.", which, registry=own)
+        self._unpriced = Counter("sg_agent_unpriced_requests", "Requests of unknown cost.", which, registry=own)
+        self._retries = Counter("sg_agent_retries", "Model calls that were made again.", which, registry=own)
+        self._in_flight = Gauge("sg_agent_in_flight", "Requests under way.", registry=own, multiprocess_mode="livesum")
+
+    def begin(self) -> None:
+        """A request has come."""
+        self._in_flight.inc()
+
+    def end(self, record: Record) -> None:
+        """A request has ended."""
+        which = (record.arm, record.solver)
+        self._in_flight.dec()
+        self._requests.labels(*which, str(record.status)).inc()
+        self._guides.labels(*which, record.guide_outcome).inc()
+        self._latency.labels(*which).observe(record.seconds)
+        for role, direction, tokens in record.tokens:
+            self._tokens.labels(*which, role, direction).inc(tokens)
+        if record.cost_usd is None:
+            self._unpriced.labels(*which).inc()
+        else:
+            self._cost.labels(*which).inc(record.cost_usd)
+        self._retries.labels(*which).inc(record.retries)
+
+    def page(self) -> bytes:
+        """All metrics in Prometheus' text format, of all workers."""
+        if not (folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR")):
+            return generate_latest(self.registry)
+        _forget_dead(Path(folder))
+        together = CollectorRegistry()
+        multiprocess.MultiProcessCollector(together, folder)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
+
+
+def _forget_dead(folder: Path) -> None:
+    """Drop the requests that were under way in a worker that was killed."""
+    for file in folder.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            file.unlink(missing_ok=True)

@@ -1,0 +1,58 @@
+"""What happens in one request's model calls: their time, and what failed. Fed by a LangChain callback."""
+
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+
+
+@dataclass
+class Watch:
+    """`calls` were made so far; `busy_s` is the time with at least one under way; `failures` are those of all calls."""
+
+    calls: int = 0
+    busy_s: float = 0.0
+    failures: list[BaseException] = field(default_factory=list)
+    _under_way: int = 0
+    _since: float = 0.0
+
+    def begin(self) -> None:
+        """A call begins."""
+        if not self._under_way:
+            self._since = time.perf_counter()
+        self.calls += 1
+        self._under_way += 1
+
+    def end(self) -> None:
+        """A call has ended."""
+        self._under_way -= 1
+        if not self._under_way:
+            self.busy_s += time.perf_counter() - self._since
+
+
+watching: ContextVar[Watch | None] = ContextVar("watching", default=None)
+"""The request that the running code works for."""
+
+
+class _Watcher(BaseCallbackHandler):
+    """Tells the request's watch. One for all models: which request it is, the context says."""
+
+    run_inline = True
+
+    def on_chat_model_start(self, *_: Any, **__: Any) -> None:
+        if watch := watching.get():
+            watch.begin()
+
+    def on_llm_end(self, *_: Any, **__: Any) -> None:
+        if watch := watching.get():
+            watch.end()
+
+    def on_llm_error(self, error: BaseException, **_: Any) -> None:
+        if watch := watching.get():
+            watch.end()
+            watch.failures.append(error)
+
+
+WATCHER = _Watcher()
