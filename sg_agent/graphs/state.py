@@ -103,6 +103,7 @@ class Asked(TypedDict):
     examples: list[dict[str, Any]]
     kind: Kind
     attempts: int
+    stop_early: bool
     guide: dict[str, Any]
     solver: dict[str, Any]
 
@@ -126,6 +127,7 @@ class SolveInput(TypedDict):
     guidance: str | None
     phase: SolverPhase
     index: int
+    stop_early: bool
     settings: dict[str, Any]
 
 
@@ -152,13 +154,16 @@ class Settings:
     temperature, or no seed, is asked without.
 
     `attempts` above 1 asks the solver that many times (majority vote), at temperature 0.7 unless one is given; with a
-    `seed` attempt i is asked with seed + i. `temperature` and `max_tokens` are the solver's, `guide_temperature` and
-    `guide_max_tokens` the guide's. `kind` overrides what the task takes. `examples` are canonical rows, as plain data,
-    that every model is shown before the question (`sg_agent.prompts.few_shot` says how). `solver_options` is what else
-    every call to the solver is given, such as `stop`, `tools` or `response_format`, in the solver's own terms.
+    `seed` attempt i is asked with seed + i. With `stop_early` they are asked in waves, and no more once the vote cannot
+    change: the same answer by fewer attempts, later where calls are slow (`sg_agent.graphs.stopping`). `temperature`
+    and `max_tokens` are the solver's, `guide_temperature` and `guide_max_tokens` the guide's. `kind` overrides what the
+    task takes. `examples` are canonical rows, as plain data, that every model is shown before the question
+    (`sg_agent.prompts.few_shot` says how). `solver_options` is what else every call to the solver is given, such as
+    `stop`, `tools` or `response_format`, in the solver's own terms.
     """
 
     attempts: int = 1
+    stop_early: bool = False
     kind: Kind | None = None
     temperature: float | None = None
     seed: int | None = None
