@@ -60,7 +60,7 @@ def solver_graph(solver: Model, calls: Calls, ask: Onward, *, then: str = "vote"
     graph.add_node("route", route)
     node = solve_node(model, calls.prompts, calls.prices)
     on_error = solve_failed(model, fallback=calls.fallback is not None, gathers=gathers)
-    graph.add_node("solve", node, **_around(model, calls, on_error, calls.timeout, retry_policy(model)))
+    graph.add_node("solve", node, **around(model, calls, on_error, calls.timeout, retry_policy(model)))
     graph.add_node("gather", gather)
     ends = ["solve", then] if calls.fallback is None else ["solve", then, "fallback"]
     graph.add_conditional_edges("gather", gathered_then(ask, then), ends)
@@ -79,10 +79,10 @@ def solver_graph(solver: Model, calls: Calls, ask: Onward, *, then: str = "vote"
 def _add_fallback(graph: Graph, model: BaseChatModel, calls: Calls) -> None:
     """The failed attempts of a wave, when all of it have ended, asked of the fallback, once."""
     node, on_error = (
-        solve_node(model, calls.prompts, calls.prices, as_fallback=True),
-        solve_failed(model, gathers=True, as_fallback=True),
+        solve_node(model, calls.prompts, calls.prices, instead="fallback"),
+        solve_failed(model, gathers=True, instead="fallback"),
     )
-    graph.add_node("fallback", node, **_around(model, calls, on_error, calls.timeout, None))
+    graph.add_node("fallback", node, **around(model, calls, on_error, calls.timeout, None))
     graph.add_edge("fallback", "gather")
 
 
@@ -100,24 +100,36 @@ def add_guide(
     When the guide fails, or takes too long, the question goes `onward` too. With `review`, what passed the check goes
     by a person first.
     """
+    if review:
+        add_guide_nodes(graph, guide, calls, onward=by_review(onward), ends=["review", *ends])
+        graph.add_node("review", review_node)
+        graph.add_conditional_edges("route", after_route_to_review)
+        graph.add_conditional_edges("review", onward, ends)
+    else:
+        add_guide_nodes(graph, guide, calls, onward=onward, ends=ends)
+        graph.add_conditional_edges("route", after_route)
+
+
+def add_guide_nodes(
+    graph: StateGraph[State, Settings, QuestionInput, Any],
+    guide: Model,
+    calls: Calls,
+    *,
+    onward: Onward,
+    ends: list[str],
+) -> None:
+    """guide -> check (-> guide once), then `onward`; how a question gets there is the caller's."""
     model = load_model(guide)
     node, on_error = guide_node(model, calls.prompts, calls.prices), guide_failed(model, onward)
     timeout = calls.timeout if calls.guide_timeout is None else calls.guide_timeout
     retry = retry_policy(model, after_timeout=False)
-    graph.add_node("guide", node, **_around(model, calls, on_error, timeout, retry))
+    graph.add_node("guide", node, **around(model, calls, on_error, timeout, retry))
     graph.add_node("check", check)
     graph.add_edge("guide", "check")
-    if review:
-        graph.add_node("review", review_node)
-        graph.add_conditional_edges("route", after_route_to_review)
-        graph.add_conditional_edges("check", checked_then(by_review(onward)), ["guide", "review", *ends])
-        graph.add_conditional_edges("review", onward, ends)
-    else:
-        graph.add_conditional_edges("route", after_route)
-        graph.add_conditional_edges("check", checked_then(onward), ["guide", *ends])
+    graph.add_conditional_edges("check", checked_then(onward), ["guide", *ends])
 
 
-def _around(
+def around(
     model: BaseChatModel, calls: Calls, on_error: Callable[..., Any], timeout: Timeout, retry: RetryPolicy | None
 ) -> dict[str, Any]:
     """What LangGraph does around a model call."""

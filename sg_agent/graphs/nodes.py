@@ -38,6 +38,7 @@ DRAFTS = 2
 
 Prompts = Mapping[Phase, str | Path]
 Update = dict[str, Any]
+Instead = Literal["fallback", "stronger"]  # who answers in the place of the solver
 Onward = Callable[[State], list[Send] | str]  # where a question goes once it is settled what guidance it has
 
 
@@ -206,7 +207,7 @@ def _votes(state: State) -> list[Vote]:
 
 
 def solve_node(
-    model: BaseChatModel, prompts: Prompts, prices: Prices | None, *, as_fallback: bool = False
+    model: BaseChatModel, prompts: Prompts, prices: Prices | None, *, instead: Instead | None = None
 ) -> ModelNode[SolveInput]:
     """One attempt of the solver, or of what answers in its place, its answer parsed."""
 
@@ -229,8 +230,8 @@ def solve_node(
             finish=finish_of(answered.reply),
             error=None,
         )
-        if as_fallback:
-            attempt["fallback"] = model_name(model)
+        if instead:
+            attempt[instead] = model_name(model)
         return {"attempts": [attempt], "prompts": {state["phase"]: answered.call.prompt.stamp}}
 
     return ModelNode("solver", model, prepare, conclude, prices)
@@ -244,7 +245,7 @@ def _answer(state: SolveInput, text: str, finish: ReplyFinish) -> str | None:
 
 
 def solve_failed(
-    model: BaseChatModel, *, fallback: bool = False, gathers: bool = False, as_fallback: bool = False
+    model: BaseChatModel, *, fallback: bool = False, gathers: bool = False, instead: Instead | None = None
 ) -> Callable[[SolveInput, NodeError], Command[str]]:
     """A failed attempt goes to the `fallback` if there is one. Else it is an error record beside the others; `vote`
     raises when there are no others. `gathers`: what follows the attempts is `gather`, even if none may stop early.
@@ -260,8 +261,8 @@ def solve_failed(
             return Command(update={"failed": [state], "ledger": [record]}, goto="gather")
         said = f"{type(error.error).__name__}: {error.error}"
         attempt = Attempt(index=state["index"], text="", tool_calls=[], answer=None, finish="error", error=said)
-        if as_fallback:
-            attempt["fallback"] = model_name(model)
+        if instead:
+            attempt[instead] = model_name(model)
         update = {"attempts": [attempt], "ledger": [record]}
         return Command(update=update, goto="gather" if gathers or state["stop_early"] else "vote")
 
