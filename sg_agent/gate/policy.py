@@ -5,6 +5,7 @@ the models before anything is paid for; while a question is answered, one that c
 """
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, get_args
@@ -16,6 +17,8 @@ from sg_agent.gate.reply import CheapAnswer
 from sg_agent.gate.signals import Signals
 from sg_agent.models import Model
 from sg_agent.rows import Row, Task
+
+UNKNOWN = "the cost of no route is known, so the budget cannot be kept: guided, to be safe"
 
 
 class Models(NamedTuple):
@@ -139,13 +142,15 @@ class WithinBudget:
     def check(self, models: Models) -> None:
         if self.gate:
             check_gate(self.gate, models)
+        if not self.known:
+            warnings.warn(f"a budget of ${self.usd_per_1000:g} without costs: {UNKNOWN}", stacklevel=2)
         if models.stronger is None and "escalate" in self.costs:
             raise ConfigError("there is a cost of 'escalate' and no stronger solver: name one, or leave the cost out")
 
     def decide(self, row: Row) -> Decision:
         affordable = [route for route in ROUTES if self.known.get(route, math.inf) <= self.usd_per_1000]
         if not affordable:
-            return plain(DEFAULT, "the cost of no route is known, so the budget cannot be kept: guided, to be safe")
+            return plain(DEFAULT, UNKNOWN)
         limit = f"within ${self.usd_per_1000:g} per 1,000 questions"
         if self.gate is None:
             return plain(affordable[-1], f"{affordable[-1]} costs ${self.known[affordable[-1]]:.4g}, {limit}")

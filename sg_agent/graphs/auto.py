@@ -8,8 +8,7 @@ START -> route -> gate -+-> guide -> check -> solve -+-> gather -> judge -+-> vo
 whether at least `agreement` of the attempts gave it.
 """
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from langgraph.types import CachePolicy, Send
 
@@ -28,6 +27,12 @@ from sg_agent.prices import Prices
 from sg_agent.rows import Row
 
 AGREEMENT = 0.5
+
+
+class Node(Protocol):
+    """A node that needs the state alone."""
+
+    def __call__(self, state: State) -> Update: ...
 
 
 def auto(
@@ -87,7 +92,7 @@ def auto_graph(
     return graph
 
 
-def gate_node(policy: Policy, *, can_escalate: bool) -> Callable[[State], Update]:
+def gate_node(policy: Policy, *, can_escalate: bool) -> Node:
     """Decide. Guidance that came with the question is used; a policy that fails leaves the question guided."""
 
     def gate(state: State) -> Update:
@@ -121,7 +126,7 @@ def after_gate(state: State) -> list[Send] | str:
     return after_route(state) if route == "guided" else solve(state)
 
 
-def judge_node(policy: Policy, agreement: float) -> Callable[[State], Update]:
+def judge_node(policy: Policy, agreement: float) -> Node:
     """Look at the answer at hand: does it stand, or is the stronger solver asked?"""
 
     def judge(state: State) -> Update:

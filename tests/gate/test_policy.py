@@ -75,6 +75,8 @@ def test_without_a_known_cost_questions_are_guided_and_the_reason_says_so() -> N
     for policy in (WithinBudget(1), WithinBudget(1, gate=make(usd={"direct": None}))):
         decision = policy.decide(EASY)
         assert (decision["route"], "cost of no route is known" in decision["reason"]) == ("guided", True)
+    with pytest.warns(UserWarning, match="budget of .1 without costs: the cost of no route is known"):
+        WithinBudget(1).check(PAIR)
 
 
 def test_a_budget_escalates_only_what_it_can_pay_on_top() -> None:

@@ -1,5 +1,6 @@
 """Attempts that may stop early: the same answers as all of them, and never more than it takes."""
 
+from collections import Counter
 from itertools import product
 
 import pytest
@@ -15,12 +16,8 @@ PLAN = "1. Start with the pens.\n2. Add Monday."
 
 def winner(votes: tuple[Vote, ...]) -> int | None:
     """The index that a vote over all attempts chooses."""
-    counted = [vote for vote in votes if vote is not None]
-    return max(
-        (i for i, vote in enumerate(votes) if vote is not None),
-        key=lambda i: (counted.count(votes[i]), -i),
-        default=None,
-    )
+    counted = Counter(vote for vote in votes if vote is not None)
+    return votes.index(counted.most_common(1)[0][0]) if counted else None
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 5])
