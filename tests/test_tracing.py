@@ -166,8 +166,7 @@ def test_nodes_and_graph_say_what_was_decided_and_what_it_cost(spans: Spans) -> 
 
 
 def test_what_a_policy_decided_is_on_the_graph_and_on_the_node(spans: Spans) -> None:
-    models = [ScriptedModel(replies=lambda _, text=text: text) for text in (PLAN, "no idea", REPLY)]
-    graph = auto(models[0], models[1], policy=Never(), stronger=models[2]).compile(name="auto")
+    graph = auto(always(PLAN), always("no idea"), policy=Never(), stronger=always(REPLY)).compile(name="auto")
     graph.invoke(QUESTION, config={"callbacks": [OtelTracer(spans.provider)]})
     expected = {
         "sg_agent.decision.route": "direct",
