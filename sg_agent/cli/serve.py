@@ -30,6 +30,16 @@ def run(
     prices: options.Prices = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the port.")] = 1,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Most seconds of a request.")] = 300.0,
+    call_timeout: Annotated[
+        float | None, typer.Option("--call-timeout", min=0.1, help="Most seconds of a call to a hosted solver.")
+    ] = None,
+    guide_timeout: Annotated[
+        float | None,
+        typer.Option("--guide-timeout", min=0.1, help="Most seconds for guidance; then the solver is asked without."),
+    ] = None,
+    patience: Annotated[
+        float, typer.Option("--patience", min=0, help="Seconds to wait for a model that refuses all calls (429, 503).")
+    ] = 30.0,
     grace: Annotated[float, typer.Option("--grace", min=0, help="Most seconds to finish what is in flight.")] = 30.0,
     max_concurrency: Annotated[
         int, typer.Option("--max-concurrency", min=1, help="Requests under way in one worker.")
@@ -73,6 +83,9 @@ def run(
         prices=prices,
         workers=workers,
         timeout_s=timeout,
+        call_timeout_s=call_timeout,
+        guide_timeout_s=guide_timeout,
+        patience_s=patience,
         grace_s=grace,
         max_concurrency=max_concurrency,
         max_body_bytes=round(max_body_mb * 2**20),

@@ -16,6 +16,7 @@ from sg_agent.ledger import CallRecord, total_cost
 from sg_agent.serve.arms import Target
 from sg_agent.serve.errors import ApiError, api_error
 from sg_agent.serve.watch import Watch, watching
+from sg_agent.throttle import asking
 
 GuideOutcome = Literal["used", "invalid", "failed", "skipped", "unanswered"]
 CONFIG: RunnableConfig = {"recursion_limit": 50}
@@ -77,7 +78,7 @@ class Answer:
     @property
     def retries(self) -> int:
         """The model calls that were made again: a record is of one call with all its tries."""
-        return self.watch.calls - len(self.output["ledger"])
+        return self.watch.calls - len(self.output["ledger"]) + self.watch.asker.repeats
 
     @property
     def overhead_s(self) -> float:
@@ -144,8 +145,11 @@ class Run:
         self._news.set()
 
     async def _bounded(self, work: Any) -> Answer:
+        left_s = self._timeout_s - (time.perf_counter() - self._started)
+        self.watch.asker.waits_until = time.monotonic() + left_s
         watching.set(self.watch)
-        deadline = asyncio.timeout(self._timeout_s - (time.perf_counter() - self._started))
+        asking.set(self.watch.asker)
+        deadline = asyncio.timeout(left_s)
         try:
             async with deadline:
                 output: GraphOutput = await work()
