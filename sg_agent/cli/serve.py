@@ -18,6 +18,7 @@ def run(
     solver: Annotated[
         list[str] | None, typer.Option("--solver", help="[NAME=]SPEC of a model that answers; may be repeated.")
     ] = None,
+    fallback: options.Fallback = None,
     arm: Annotated[str, typer.Option("--arm", help="The arm of a solver's bare name.")] = "guided",
     host: Annotated[str, typer.Option("--host", help="Any other than the loopback needs --keys.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8080,
@@ -70,7 +71,7 @@ def run(
     if keys:
         load_keys(keys)
     solvers = name_solvers(solver or [options.EMBEDDED_SOLVER])
-    for spec in (guide, *solvers.values()):
+    for spec in (guide, *solvers.values(), *filter(None, [fallback])):
         check_spec(spec)
     settings = ServeConfig(
         guide=guide,
@@ -81,6 +82,7 @@ def run(
         keys=keys,
         usage=usage,
         prices=prices,
+        fallback=fallback,
         workers=workers,
         timeout_s=timeout,
         call_timeout_s=call_timeout,

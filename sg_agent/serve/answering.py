@@ -190,16 +190,26 @@ class Run:
             elif not self.ask.votes:
                 chunk, metadata = part
                 self._delta(chunk, metadata, ids)
+        if any("fallback" in attempt and attempt["index"] in ids for attempt in output["attempts"]):
+            raise _broke_off()
         return output
 
     def _delta(self, chunk: Any, metadata: dict[str, Any], ids: dict[int, str | None]) -> None:
-        """Queue a chunk of the solver's; a call that is made again after its first token cannot be shown as one."""
-        if metadata["langgraph_node"] != "solve" or not isinstance(chunk, AIMessageChunk):
+        """Queue a chunk of the solver's; a call that is made again after its first token cannot be shown as one.
+
+        A fallback's is queued where there is but one attempt: else nobody knows of which it is until the end.
+        """
+        nodes = ("solve", "fallback") if self.ask.choices == 1 else ("solve",)
+        if metadata["langgraph_node"] not in nodes or not isinstance(chunk, AIMessageChunk):
             return
         calls: list[Any] = chunk.tool_call_chunks
         if not (text := chunk.text) and not calls:
             return
         index = metadata["langgraph_path"][1]
         if ids.setdefault(index, chunk.id) != chunk.id:
-            raise ApiError(502, "the solver's stream broke off and cannot be continued; ask again", "upstream_error")
+            raise _broke_off()
         self._tell(Delta(index, text, calls))
+
+
+def _broke_off() -> ApiError:
+    return ApiError(502, "the solver's stream broke off and cannot be continued; ask again", "upstream_error")
