@@ -50,8 +50,8 @@ class Seen:
 async def server(base_url: str) -> AsyncIterator[str]:
     """The server in this event loop, so that its tasks can be counted."""
     models: dict[str, Any] = {"guide": f"openai:guide@{base_url}", "solvers": {"s": f"openai:solver@{base_url}"}}
-    limits = {"timeout_s": TIMEOUT_S, "call_timeout_s": CALL_TIMEOUT_S, "guide_timeout_s": CALL_TIMEOUT_S}
-    app = create_app(ServeConfig(**models, **limits))
+    config = ServeConfig(**models, timeout_s=TIMEOUT_S, call_timeout_s=CALL_TIMEOUT_S, guide_timeout_s=CALL_TIMEOUT_S)
+    app = create_app(config)
     running = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
     task = asyncio.create_task(running.serve())
     while not running.started:  # noqa: ASYNC110 - uvicorn has no event for it
