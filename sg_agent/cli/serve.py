@@ -52,15 +52,17 @@ def run(
     ] = 1024,
     log_content: Annotated[bool, typer.Option("--log-content", help="Log what is asked and answered.")] = False,
     trust_remote_code: options.TrustRemoteCode = False,
+    trace: options.Trace = False,
     config: options.Config = None,  # noqa: ARG001 - its callback reads it
 ) -> None:
     """Check everything that can be checked, then serve."""
     from importlib.util import find_spec
 
-    from sg_agent.errors import MissingExtra
+    from sg_agent.errors import ConfigError, MissingExtra
 
     if any(find_spec(package) is None for package in ("fastapi", "uvicorn", "prometheus_client")):
         raise MissingExtra("sg-agent serve", "serve")
+    from sg_agent.cli.trace import spans
     from sg_agent.models import check_spec
     from sg_agent.serve.arms import check_arm
     from sg_agent.serve.config import ServeConfig, check_host, name_solvers
@@ -68,6 +70,8 @@ def run(
     from sg_agent.serve.server import serve
 
     check_host(host, keys)
+    if trace and workers > 1:
+        raise ConfigError("--trace is of one process: leave --workers out, and run several servers behind a proxy")
     if keys:
         load_keys(keys)
     solvers = name_solvers(solver or [options.EMBEDDED_SOLVER])
@@ -96,4 +100,5 @@ def run(
         log_content=log_content,
         trust_remote_code=trust_remote_code,
     )
-    serve(settings, on_listening=lambda address: typer.echo(f"serving on {address}", err=True))
+    with spans(trace):
+        serve(settings, on_listening=lambda address: typer.echo(f"serving on {address}", err=True))
