@@ -22,7 +22,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[train,evals,dev]'
+	$(PIP) --editable '.[train,evals,serve,dev]'
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo
@@ -49,6 +49,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/eval_load.py
 	$(BIN)/python benchmarks/rl_step.py --concurrency 16
+	$(BIN)/python benchmarks/serve_load.py --workers 1,2
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

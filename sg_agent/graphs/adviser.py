@@ -48,7 +48,7 @@ class Adviser:
         prompts = prompts or {}
         self._shown = load_prompt("solver", "agent", prompts.get("solver"))
         load_prompt("guide", task, prompts.get("guide"))
-        route({"question": "?", "attempts": [], "prompts": {}, "ledger": []}, Runtime(context=settings))
+        route({"question": "?", "attempts": [], "failed": [], "prompts": {}, "ledger": []}, Runtime(context=settings))
         self.show("?")
 
     def ask(self, question: str) -> GuideOutput:

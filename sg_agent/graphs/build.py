@@ -25,6 +25,7 @@ from sg_agent.graphs.nodes import (
     solve_failed,
     solve_node,
 )
+from sg_agent.graphs.review import after_route_to_review, by_review, review_node
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, SolverPhase, State
 from sg_agent.graphs.vote import vote
 from sg_agent.models import Model, load_model, model_name
@@ -87,10 +88,12 @@ def add_guide(
     *,
     onward: Onward,
     ends: list[str],
+    review: bool = False,
 ) -> None:
     """From route to guide -> check (-> guide once), then `onward`, to one of `ends`: with guidance or without.
 
-    When the guide fails, or takes too long, the question goes `onward` too.
+    When the guide fails, or takes too long, the question goes `onward` too. With `review`, what passed the check goes
+    by a person first.
     """
     model = load_model(guide)
     node, on_error = guide_node(model, calls.prompts, calls.prices), guide_failed(model, onward)
@@ -98,9 +101,15 @@ def add_guide(
     retry = retry_policy(model, after_timeout=False)
     graph.add_node("guide", node, **_around(model, calls, on_error, timeout, retry))
     graph.add_node("check", check)
-    graph.add_conditional_edges("route", after_route)
     graph.add_edge("guide", "check")
-    graph.add_conditional_edges("check", checked_then(onward), ["guide", *ends])
+    if review:
+        graph.add_node("review", review_node)
+        graph.add_conditional_edges("route", after_route_to_review)
+        graph.add_conditional_edges("check", checked_then(by_review(onward)), ["guide", "review", *ends])
+        graph.add_conditional_edges("review", onward, ends)
+    else:
+        graph.add_conditional_edges("route", after_route)
+        graph.add_conditional_edges("check", checked_then(onward), ["guide", *ends])
 
 
 def _around(

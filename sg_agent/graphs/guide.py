@@ -26,6 +26,7 @@ def guide(
     prompts: Prompts | None = None,
     cache_policy: CachePolicy[Any] | None = None,
     timeout: Timeout = None,
+    review: bool = False,
     prices: Prices | None = None,
 ) -> GuideGraph:
     """The uncompiled graph over a model or spec; arguments as in `guided`.
@@ -37,7 +38,7 @@ def guide(
     graph.add_node("route", route)
     graph.add_node("settle", settle)
     calls = Calls(prompts or {}, cache_policy, timeout, prices=prices)
-    add_guide(graph, model, calls, onward=lambda _: "settle", ends=["settle"])
+    add_guide(graph, model, calls, onward=lambda _: "settle", ends=["settle"], review=review)
     graph.add_edge(START, "route")
     graph.add_edge("settle", END)
     return graph

@@ -4,6 +4,8 @@ START -> route -+-> guide -> check -+-> solve (x n attempts) -> vote -> END
                 |     `- failed ----+ (directly, by chain of thought)
                 |             `- invalid twice -+
                 `- guidance given -> check
+
+With `review`, guidance that passed the check goes check -> review -> solve: a person approves, edits or rejects it.
 """
 
 from typing import Any
@@ -24,6 +26,7 @@ def guided(
     prompts: Prompts | None = None,
     cache_policy: CachePolicy[Any] | None = None,
     timeout: Timeout = None,
+    review: bool = False,
     guide_timeout: Timeout = None,
     fallback: Model | None = None,
     prices: Prices | None = None,
@@ -35,11 +38,12 @@ def guided(
     `cache_policy` lets guide and solve be cached; `timeout` bounds one model call in seconds, in async runs only
     (LangGraph cannot cancel a sync node), and `guide_timeout` a call of the guide, which is then not asked again. An
     attempt at which the solver fails, after its retries, goes once to the `fallback`, by the same prompt. `prices` are
-    the user's own. Raises ModelError for a spec that cannot be used.
+    the user's own. With `review` a run stops before the solver and waits for a person (review.py says what is asked and
+    what `Command(resume=...)` may answer); it needs a checkpointer. Raises ModelError for a spec that cannot be used.
     """
     calls = Calls(prompts or {}, cache_policy, timeout, guide_timeout, fallback, prices)
     graph = solver_graph(solver, calls)
-    add_guide(graph, guide, calls, onward=solve, ends=["solve"])
+    add_guide(graph, guide, calls, onward=solve, ends=["solve"], review=review)
     return graph
 
 

@@ -144,14 +144,17 @@ def check(state: State) -> Update:
     """The quality gate: only cleaned guidance of the right form becomes `guidance`."""
     draft = state["draft"]
     assert draft
-    text = clean_guidance(draft["text"])
-    asked = state["asked"]
-    shown = Row.model_validate(asked["row"]).shown_text
-    problem = check_guidance(text, asked["kind"], shown, truncated=draft["truncated"])
+    text, problem = judged(state["asked"], draft["text"], truncated=draft["truncated"])
     if problem is None:
         source = f"draft {draft['number']} of the guide" if draft["number"] else "given with the question"
         return {"guidance": text, "problem": None, "route": "guided", "reason": f"guidance passed the check ({source})"}
     return {"problem": problem, "reason": f"guidance was not usable: {problem}"}
+
+
+def judged(asked: Asked, text: str, *, truncated: bool = False) -> tuple[str, str | None]:
+    """Guidance cleaned, and what is wrong with it: None when it may reach the solver."""
+    cleaned, shown = clean_guidance(text), Row.model_validate(asked["row"]).shown_text
+    return cleaned, check_guidance(cleaned, asked["kind"], shown, truncated=truncated)
 
 
 def after_route(state: State) -> Literal["guide", "check"]:

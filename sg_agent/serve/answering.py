@@ -161,7 +161,10 @@ class Run:
             self._over = True
             self._news.set()
         self.ledger = output["ledger"]
-        return Answer(self.ask, output, self.watch, time.perf_counter() - self._started)
+        answer = Answer(self.ask, output, self.watch, time.perf_counter() - self._started)
+        if all(attempt["finish"] == "empty" for attempt in answer.shown):
+            raise ApiError(502, "the solver's reply is empty; ask again", "upstream_error")
+        return answer
 
     async def _invoked(self) -> Any:
         return await self.ask.target.graph.ainvoke(self.ask.question, CONFIG, context=self.ask.settings)

@@ -1,11 +1,18 @@
 """What a node cache answers: the same call of the same model by the same prompt, and nobody pays for it twice."""
 
-from collections.abc import Sequence
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+import redis_server
 from langgraph.cache.base import BaseCache
 from langgraph.cache.memory import InMemoryCache
+from langgraph.cache.redis import RedisCache
+from langgraph.cache.sqlite import SqliteCache
 from langgraph.types import CachePolicy
 
 from sg_agent import ScriptedModel, Settings, guided
@@ -33,8 +40,22 @@ def ask(
     return graph.invoke(QUESTION, context=settings)  # type: ignore[return-value]
 
 
-def test_a_cached_call_is_marked_and_free() -> None:
-    guide, solver, cache = scripted(PLAN), scripted("Answer: 7"), InMemoryCache[object]()
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseCache[object]]:
+    """Each of LangGraph's caches, empty."""
+    if request.param == "memory":
+        yield InMemoryCache()
+    elif request.param == "sqlite":
+        yield SqliteCache(path=str(tmp_path / "cache.sqlite"))
+    elif redis_server.PROGRAM is None:
+        pytest.skip(redis_server.MISSING)
+    else:
+        with redis_server.redis_server() as server:
+            yield RedisCache(server.client)
+
+
+def test_a_cached_call_is_marked_and_free(cache: BaseCache[object]) -> None:
+    guide, solver = scripted(PLAN), scripted("Answer: 7")
     first, second = ask(guide, solver, cache), ask(guide, solver, cache)
     assert [record["cached"] for record in first["ledger"]] == [False, False]
     assert [(record["cached"], record["cost_usd"]) for record in second["ledger"]] == [(True, 0.0), (True, 0.0)]
@@ -43,8 +64,16 @@ def test_a_cached_call_is_marked_and_free() -> None:
     assert (len(guide.calls), len(solver.calls)) == (1, 1)
 
 
-def test_more_attempts_keep_the_cached_guidance() -> None:
-    guide, solver, cache = scripted(PLAN), scripted("Answer: 7"), InMemoryCache[object]()
+async def test_async_runs_share_what_sync_ones_cached(cache: BaseCache[object]) -> None:
+    guide, solver = scripted(PLAN), scripted("Answer: 7")
+    ask(guide, solver, cache)
+    output = await guided(guide, solver, cache_policy=CachePolicy()).compile(cache=cache).ainvoke(QUESTION)
+    assert [record["cached"] for record in output["ledger"]] == [True, True]
+    assert (len(guide.calls), len(solver.calls)) == (1, 1)
+
+
+def test_more_attempts_keep_the_cached_guidance(cache: BaseCache[object]) -> None:
+    guide, solver = scripted(PLAN), scripted("Answer: 7")
     ask(guide, solver, cache, attempts=2)
     output = ask(guide, solver, cache, attempts=3)
     assert [record["cached"] for record in output["ledger"]] == [True, True, True, False]
@@ -79,3 +108,39 @@ def test_a_failed_call_is_not_remembered() -> None:
     guide, solver = ScriptedModel(replies=[RuntimeError("down"), PLAN]), scripted("Answer: 7")
     cache = InMemoryCache[object]()
     assert [ask(guide, solver, cache)["route"] for _ in range(2)] == ["direct", "guided"]
+
+
+PROGRAM = """
+import sys
+from langgraph.cache.sqlite import SqliteCache
+from sg_agent import ScriptedModel
+sys.path.insert(0, sys.argv[2])
+from test_cache import ask
+nobody = ScriptedModel(replies=[])
+print(ask(nobody, nobody, SqliteCache(path=sys.argv[1]), attempts=2)["answer"])
+"""
+
+
+@pytest.mark.slow
+def test_another_process_finds_what_is_cached(tmp_path: Path) -> None:
+    path = str(tmp_path / "cache.sqlite")
+    ask(scripted(PLAN), scripted("Answer: 7"), SqliteCache(path=path), attempts=2)
+    command = [sys.executable, "-c", PROGRAM, path, str(Path(__file__).parent)]
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    assert said.strip() == "7"
+
+
+@pytest.mark.skipif(redis_server.PROGRAM is None, reason=redis_server.MISSING)
+def test_a_redis_that_goes_down_in_the_middle_of_a_run_costs_the_cache_and_no_answer() -> None:
+    with redis_server.redis_server() as server:
+
+        def plan_and_kill(messages: object) -> str:
+            server.process.kill()
+            server.process.wait()
+            return PLAN
+
+        guide, solver = ScriptedModel(replies=plan_and_kill), scripted("Answer: 7")
+        outputs = [ask(guide, solver, RedisCache(server.client)) for _ in range(2)]
+    assert [(output["answer"], output["guidance"]) for output in outputs] == [("7", PLAN)] * 2
+    assert [record["cached"] for output in outputs for record in output["ledger"]] == [False] * 4

@@ -1,26 +1,129 @@
-"""The state is plain data: any checkpointer stores it, also the run in which calls failed."""
+"""Threads in SQLite and PostgreSQL: the state is plain data, and a run killed outright continues where it was."""
 
 import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from langgraph.checkpoint.sqlite import SqliteSaver
+import postgres
+import pytest
+import thread_run
+from chat_server import ChatServer, chat_server
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from thread_run import QUESTION, THREAD
 
 from sg_agent import ScriptedModel, Settings, guided
-from sg_agent.graphs import QuestionInput
 
 PLAN = "1. Start with the pens.\n2. Add Monday."
-QUESTION: QuestionInput = {"question": "There are 3 pens. On Monday 4 came. How many?", "task": "math"}
+TWICE = Settings(attempts=2)
 
 
-def test_a_database_keeps_runs_with_failed_calls_and_the_next_question_starts_clean(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The connection string of a database of PostgreSQL's."""
+    if (programs := postgres.programs()) is None:
+        pytest.skip(postgres.MISSING)
+    with postgres.postgres_server(programs) as database:
+        yield database
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database in which no thread is kept yet."""
+    if request.param == "sqlite":
+        return str(tmp_path / "threads.sqlite")
+    found: str = request.getfixturevalue("server")
+    with thread_run.saver(found) as saver:
+        saver.delete_thread("1")
+    return found
+
+
+def models() -> tuple[ScriptedModel, ScriptedModel]:
+    """A guide that is down at first, and a solver one of whose attempts fails."""
     guide = ScriptedModel(replies=[RuntimeError("down"), PLAN])
-    solver = ScriptedModel(replies=["Answer: 7", RuntimeError("cut"), "Answer: 8", "Answer: 8"])
-    with SqliteSaver.from_conn_string(str(tmp_path / "threads.sqlite")) as saver:
-        graph = guided(guide, solver).compile(checkpointer=saver)
-        thread = {"configurable": {"thread_id": "1"}}
-        first = graph.invoke(QUESTION, thread, context=Settings(attempts=2))  # type: ignore[call-overload]
+    return guide, ScriptedModel(replies=["Answer: 7", RuntimeError("cut"), "Answer: 8", "Answer: 8"])
+
+
+def test_a_database_keeps_runs_with_failed_calls_and_the_next_question_starts_clean(database: str) -> None:
+    with thread_run.saver(database) as saver:
+        graph = guided(*models()).compile(checkpointer=saver)
+        first = graph.invoke(QUESTION, THREAD, context=TWICE)
         assert (first["answer"], first["route"], len(first["ledger"])) == ("7", "direct", 3)
-        second = graph.invoke(QUESTION, thread, context=Settings(attempts=2))  # type: ignore[call-overload]
+        second = graph.invoke(QUESTION, THREAD, context=TWICE)
         assert (second["answer"], second["route"], len(second["ledger"])) == ("8", "guided", 3)
-        kept = graph.get_state(thread).values  # type: ignore[arg-type]
+        kept = graph.get_state(THREAD).values
         assert json.loads(json.dumps(kept)) == kept
+
+
+async def test_the_async_savers_keep_the_same(database: str) -> None:
+    kind: Any = AsyncPostgresSaver if database.startswith("host=") else AsyncSqliteSaver
+    async with kind.from_conn_string(database) as saver:
+        await saver.setup()
+        graph = guided(*models()).compile(checkpointer=saver)
+        outputs = [await graph.ainvoke(QUESTION, THREAD, context=TWICE) for _ in range(2)]
+        assert [(output["answer"], output["route"]) for output in outputs] == [("7", "direct"), ("8", "guided")]
+        kept = (await graph.aget_state(THREAD)).values
+        assert json.loads(json.dumps(kept)) == kept
+
+
+def start(database: str, server: ChatServer, *decision: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, thread_run.__file__, database, server.base_url, *decision]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def finish(run: subprocess.Popen[bytes]) -> dict[str, Any]:
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 0
+    output: dict[str, Any] = json.loads(said)
+    return output
+
+
+def asked_how_often(server: ChatServer) -> Counter[tuple[str, int | None]]:
+    return Counter((body["model"], body.get("seed")) for body in server.asked)
+
+
+def kept_attempts(database: str) -> int:
+    """How many attempts of the step in progress are in the database."""
+    with thread_run.saver(database) as saver:
+        latest = saver.get_tuple(THREAD)
+    return sum(channel == "attempts" for _, channel, _ in (latest and latest.pending_writes) or ())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_kill_9_loses_only_the_call_in_flight(database: str) -> None:
+    killed = threading.Event()
+
+    def reply(body: dict[str, Any]) -> str:
+        if body.get("seed") == 11:
+            killed.wait(120)
+        return PLAN if body["model"] == "guide" else "Answer: 7"
+
+    with chat_server(reply) as server:
+        run = start(database, server)
+        while len(server.asked) < 3 or not kept_attempts(database):
+            assert run.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.05)
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+        killed.set()
+        output = finish(start(database, server))
+        assert (output["answer"], output["guidance"]) == ("7", PLAN)
+        assert asked_how_often(server) == {("guide", None): 1, ("solver", 10): 1, ("solver", 11): 2}
+
+
+@pytest.mark.slow
+def test_a_review_waits_beyond_the_process_that_asked_for_it(database: str) -> None:
+    with chat_server(lambda body: PLAN if body["model"] == "guide" else "Answer: 7") as server:
+        (request,) = finish(start(database, server, ""))["asked"]
+        assert request["guidance"] == PLAN
+        output = finish(start(database, server, json.dumps({"type": "approve"})))
+        assert (output["answer"], output["guidance"]) == ("7", PLAN)
+        assert asked_how_often(server) == {("guide", None): 1, ("solver", 10): 1, ("solver", 11): 1}
