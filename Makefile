@@ -22,7 +22,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[train,evals,serve,dev]'
+	$(PIP) --editable '.[train,evals,gate,serve,dev]'
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo

@@ -10,7 +10,9 @@ import pytest
 import sg_agent
 
 PACKAGE = Path(sg_agent.__file__).parent
-HEAVY = {"torch", "transformers", "trl", "peft", "inspect_ai", "langchain", "langchain_core", "langgraph", "ray"}
+HEAVY = {
+    "torch", "transformers", "trl", "peft", "inspect_ai", "langchain", "langchain_core", "langgraph", "ray", "sklearn"
+}  # fmt: skip
 LAYERS = ("graphs", "evals", "training")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sg_agent.cli import ask, demo, distill, doctor, evaluate, export, key, report, rl, serve, teach
+from sg_agent.cli import ask, demo, distill, doctor, evaluate, export, gate, key, report, rl, serve, teach
 from sg_agent.program import Program
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("teach", help=teach.HELP)(teach.run)
 app.command("distill", help=distill.HELP)(distill.run)
 app.command("rl", help=rl.HELP)(rl.run)
 app.command("export", help=export.HELP)(export.run)
+app.add_typer(gate.app, name="gate")
 app.command("serve", help=serve.HELP)(serve.run)
 app.command("key", help=key.HELP)(key.run)
 app.command("doctor", help=doctor.HELP)(doctor.run)

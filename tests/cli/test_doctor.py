@@ -49,7 +49,7 @@ def test_a_missing_extra_comes_with_its_command_and_one_not_used_yet_is_left_out
     class Declared:
         def get_all(self, name: str) -> list[str]:
             assert name == "Provides-Extra"
-            return ["fly", "core", "all", "dev", "serve", "scale"]
+            return ["fly", "core", "all", "dev", "scale"]
 
     monkeypatch.setattr("sg_agent.cli.doctor.metadata.metadata", lambda _: Declared())
     requires = ['no-such-package>=1; extra == "fly"', 'langgraph; extra == "core"', "typer"]

@@ -1,0 +1,203 @@
+"""What a gate is fitted on: the questions of eval runs with, per route, whether it was right and what it cost.
+
+A route is an arm of a run; `escalate` is an arm of a run of the stronger solver on the same questions. Questions that
+a route did not answer, or answered with an error, are left out: an outage says nothing of a route.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sg_agent.errors import ConfigError, DataError
+from sg_agent.evals.arms import shown_name
+from sg_agent.evals.graph import ArmResult
+from sg_agent.evals.run_dir import RunDir, RunRecord, difference, read_record, read_rows
+from sg_agent.evals.store import ResultStore
+from sg_agent.gate import CheapAnswer, GateRoute, Signals
+from sg_agent.gate.decision import ROUTES
+from sg_agent.gate.gate import Known, question_hash
+from sg_agent.ledger import total_cost
+from sg_agent.rows import Row
+
+SAME_IN_ALL = ("suite", "guide", "solver", "guide_sha256", "solver_sha256", "prompts", "temperature")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question. `usd` per route is None while a price is unknown; `replies` are what a cascade may doubt."""
+
+    row: Row
+    right: Mapping[GateRoute, bool]
+    usd: Mapping[GateRoute, float | None]
+    replies: Mapping[GateRoute, CheapAnswer]
+    signals: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def hash(self) -> str:
+        return question_hash(self.row)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """All questions of the runs, each once, and who answered them."""
+
+    items: tuple[Example, ...]
+    arms: Mapping[GateRoute, str]
+    suite: str
+    guide: Known
+    solver: Known
+    stronger: Known | None
+    prompts: tuple[str, ...]
+    signals: str | None = None
+
+    def with_signals(self, signals: Signals) -> "Examples":
+        """The same questions with what a model knows of each."""
+        items = tuple(replace(item, signals=signals(item.row)) for item in self.items)
+        return replace(self, items=items, signals=signals.name)
+
+    @property
+    def routes(self) -> tuple[GateRoute, ...]:
+        return tuple(route for route in ROUTES if route in self.arms)
+
+
+@dataclass(frozen=True)
+class _Run:
+    path: Path
+    record: RunRecord
+    rows: tuple[Row, ...]
+    answers: Mapping[tuple[str, str], ArmResult]
+
+    @classmethod
+    def read(cls, path: Path) -> "_Run":
+        run_dir = RunDir(path)
+        return cls(path, read_record(run_dir), read_rows(run_dir), ResultStore(run_dir.results).peek().latest)
+
+    def known(self, role: str) -> Known:
+        config = self.record.config
+        return Known(name=config[role], sha256=config.get(f"{role}_sha256"))
+
+
+def read_examples(
+    runs: Sequence[Path],
+    stronger: Sequence[Path] = (),
+    *,
+    direct: str | None = None,
+    guided: str = "guided",
+    escalate: str | None = None,
+) -> Examples:
+    """The questions of `runs`, with the answers of `stronger` to the same ones as the route `escalate`.
+
+    `direct` None is the arm `cot`, else `standard`; `escalate` None is the arm that stands for `direct`. Raises
+    ConfigError for runs that do not belong together or lack an arm, DataError where no question is left.
+    """
+    cheap, strong = _together(runs), _together(stronger)
+    arms: dict[GateRoute, str] = {"direct": direct or _default_arm(cheap)}
+    if guided in _arms(cheap) or not strong:
+        arms["guided"] = guided
+    if strong:
+        arms["escalate"] = escalate or arms["direct"]
+        _check_stronger(cheap, strong)
+    for route, arm in arms.items():
+        _require(arm, route, strong if route == "escalate" else cheap)
+    strong_answers = {_key(row): run.answers.get((row.id, arms["escalate"])) for run in strong for row in run.rows}
+    found: dict[str, tuple[Row, dict[GateRoute, ArmResult | None]]] = {}
+    for run in cheap:
+        for row in run.rows:
+            answers: dict[GateRoute, ArmResult | None] = {
+                route: run.answers.get((row.id, arm)) for route, arm in arms.items() if route != "escalate"
+            }
+            found[_key(row)] = row, answers | ({"escalate": strong_answers.get(_key(row))} if strong else {})
+    return _examples(list(found.values()), arms, cheap[0], strong[0] if strong else None)
+
+
+def _examples(
+    found: Sequence[tuple[Row, Mapping[GateRoute, ArmResult | None]]],
+    arms: Mapping[GateRoute, str],
+    cheap: _Run,
+    strong: _Run | None,
+) -> Examples:
+    items: list[Example] = []
+    stamps: set[str] = set()
+    for row, answers in found:
+        good = {route: answer for route, answer in answers.items() if answer and answer["outcome"] != "error"}
+        if len(good) == len(arms):
+            items.append(_example(row, good))
+            stamps.update(stamp for answer in good.values() for stamp in answer["prompts"].values())
+    if not items:
+        raise DataError(
+            f"no question of {str(cheap.path)!r} was answered on every route "
+            f"({', '.join(f'{route} = {arm}' for route, arm in arms.items())})"
+        )
+    return Examples(
+        tuple(items),
+        arms,
+        cheap.record.config["suite"],
+        cheap.known("guide"),
+        cheap.known("solver"),
+        strong.known("solver") if strong else None,
+        tuple(sorted(stamps)),
+    )
+
+
+def _example(row: Row, answers: Mapping[GateRoute, ArmResult]) -> Example:
+    return Example(
+        row,
+        {route: bool(answer["correct"]) for route, answer in answers.items()},
+        {route: total_cost(answer["ledger"]) for route, answer in answers.items()},
+        {
+            route: CheapAnswer.of(_plain(answer), answer["answer"], row.task)
+            for route, answer in answers.items()
+            if route != "escalate"
+        },
+    )
+
+
+def _plain(answer: ArmResult) -> list[Mapping[str, Any]]:
+    return [dict(attempt) for attempt in answer["attempts"]]
+
+
+def _together(paths: Sequence[Path]) -> list[_Run]:
+    """The runs, of one suite, guide and solver. Raises ConfigError, with the difference, for any others."""
+    runs = [_Run.read(path) for path in paths]
+    for run in runs[1:]:
+        first, other = ({key: r.record.config.get(key) for key in SAME_IN_ALL} for r in (runs[0], run))
+        if changed := difference(first, other):
+            raise ConfigError(
+                f"{str(runs[0].path)!r} and {str(run.path)!r} do not belong together: {changed}; fit one gate for each"
+            )
+    return runs
+
+
+def _check_stronger(cheap: Sequence[_Run], strong: Sequence[_Run]) -> None:
+    first, other = cheap[0], strong[0]
+    if first.record.config["suite"] != other.record.config["suite"]:
+        raise ConfigError(f"{str(other.path)!r} is a run of another suite than {str(first.path)!r}")
+    if first.known("solver") == other.known("solver"):
+        raise ConfigError(
+            f"{str(other.path)!r} has the same solver as {str(first.path)!r}: escalating needs a stronger"
+        )
+
+
+def _default_arm(runs: Sequence[_Run]) -> str:
+    return "cot" if "cot" in _arms(runs) else "standard"
+
+
+def _arms(runs: Sequence[_Run]) -> set[str]:
+    """The arms that every run has."""
+    return set.intersection(*({shown_name(typed) for typed in run.record.arms} for run in runs))
+
+
+def _require(arm: str, route: str, runs: Sequence[_Run]) -> None:
+    for run in runs:
+        if arm not in (have := _arms([run])):
+            raise ConfigError(
+                f"{str(run.path)!r} has no arm {arm!r} for the route {route!r}; it has {', '.join(sorted(have))}"
+            )
+
+
+def _key(row: Row) -> str:
+    """Ids are only unique within a run."""
+    return hashlib.sha256(f"{row.id}\n{question_hash(row)}".encode()).hexdigest()
