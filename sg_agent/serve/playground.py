@@ -71,7 +71,7 @@ def _models(config: ServeConfig) -> dict[str, Any] | None:
     known = [sorted(vocabulary(world)) for world in ("depot", "archive")] if embedded else []
     return {
         "guide": config.guide,
-        "solvers": config.solvers,
+        "solvers": dict(config.solvers),
         "flags": ["--trust-remote-code"] if config.trust_remote_code else [],
         "known": known,
     }

@@ -46,15 +46,9 @@ def keys_file(folder: Path) -> tuple[Path, str]:
     return folder / "keys.yaml", secret
 
 
-def open_page(browser: Any, address: str, **look: Any) -> Opened:
-    opened = Opened.at(browser, address, **look)
-    expect(opened.page.locator("#status")).not_to_have_text("Asking ...")
-    return opened
-
-
 def ready(browser: Any, address: str, **look: Any) -> Opened:
     """The page once it knows the solvers."""
-    opened = open_page(browser, address, **look)
+    opened = Opened.at(browser, address, **look)
     expect(opened.page.locator("#solver option")).not_to_have_count(0)
     return opened
 
@@ -159,7 +153,7 @@ def test_text_is_shown_as_it_comes_and_escape_stops_the_work(browser: Any, remot
         expect(opened.page.locator(".error")).to_have_text(["Stopped."] * 3)
         assert remote.hung_up.wait(5)
         expect(opened.page.locator("#run")).to_be_focused()
-    assert opened.page.inner_text("#status") == "3 of 3: standard: stopped, cot: stopped, guided: stopped"
+    assert opened.page.inner_text("#status") == "3 of 3: standard stopped, cot stopped, guided stopped"
     assert len(remote.sent_at) < 60
 
 
@@ -187,7 +181,7 @@ def test_an_arm_that_fails_says_so_beside_the_others(browser: Any) -> None:
     (said,) = opened.texts(".error")
     assert said == "the solver failed (ValueError); try again (status 502)"
     assert opened.texts(".answer") == ["Answer: 7"] * 2
-    assert "cot: failed" in opened.page.inner_text("#status")
+    assert "cot failed" in opened.page.inner_text("#status")
 
 
 def test_a_stream_that_breaks_and_a_server_that_is_gone_are_told(browser: Any, remote: Upstream) -> None:
@@ -234,15 +228,28 @@ def test_a_link_restores_what_was_asked_and_asks_nothing_by_itself(browser: Any,
     assert not any("chat/completions" in url for url in second.requests)
 
 
+@pytest.mark.parametrize("name", ["constructor", "__proto__"])
+def test_a_link_to_a_solver_that_is_not_there_says_so(browser: Any, remote: Upstream, name: str) -> None:
+    with serving(guide=remote.spec, solvers={"u": remote.spec}) as address:
+        opened = ready(browser, f"{address}/#{urlencode({'question': 'Who?', 'solver': name})}")
+        expect(opened.page.locator("#status")).to_have_text(f"This server has no solver {name}; choose another.")
+        run(opened)
+    assert opened.texts(".reply") == ["There are 7 pens."] * 3
+    assert opened.complaints == []
+
+
 def test_a_key_is_asked_for_and_kept_nowhere(browser: Any, tmp_path: Path) -> None:
     path, secret = keys_file(tmp_path)
     with serving(keys=path) as address:
-        opened = open_page(browser, address)
+        opened = Opened.at(browser, address)
         assert opened.page.inner_text("#status") == "This server wants a key."
         opened.page.get_by_label("Key of this server").fill("wrong")
         opened.page.keyboard.press("Control+Enter")
         expect(opened.page.locator("#status")).to_contain_text("the key is not known")
         opened.page.fill("#key", secret)
+        opened.page.keyboard.press("Tab")
+        expect(opened.page.locator("#solver")).to_have_value("s")
+        expect(opened.page.locator("#status")).to_have_text("")
         run(opened)
         assert opened.texts(".reply") == ["There are 7 pens."] * 3
         request = commands(opened, "cot")["Request to this server"]
