@@ -1,10 +1,6 @@
 """The page at `/` in a real browser against a real server."""
 
 import json
-import os
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,20 +8,18 @@ from urllib.parse import urlencode
 
 import pytest
 from browsing import IN_BROWSER, Opened, chromium, contrast, expect
+from playground_page import ARMS, commands, in_shell, ready, run, took
 from serving import PLAN, guide, serving, solver
 from upstream import Upstream, upstream
 
-from sg_agent.cli.context_file import load_context
 from sg_agent.scripted import ScriptedModel
 from sg_agent.serve.keys import new_key
 
 pytestmark = IN_BROWSER
-ARMS = ("standard", "cot", "guided")
 HOSTILE = (
     "</script><script>window.hacked = 1</script>", "<img src=x onerror='window.hacked = 2'>", "<svg onload=alert(3)>",
     "&lt;b&gt;", "{{ 7 * 7 }}", "javascript:window.hacked = 4", "a\u202ed",
 )  # fmt: skip
-SHELL = "-- it's $(touch hacked) `touch hacked` \"$HOME\" \\ !1 ; touch hacked\n&& *? ~ {a,b} 'end"
 
 
 @pytest.fixture(scope="module")
@@ -44,47 +38,6 @@ def keys_file(folder: Path) -> tuple[Path, str]:
     secret, sha256 = new_key()
     (folder / "keys.yaml").write_text(json.dumps([{"name": "alice", "sha256": sha256}]))
     return folder / "keys.yaml", secret
-
-
-def ready(browser: Any, address: str, **look: Any) -> Opened:
-    """The page once it knows the solvers."""
-    opened = Opened.at(browser, address, **look)
-    expect(opened.page.locator("#solver option")).not_to_have_count(0)
-    return opened
-
-
-def run(opened: Opened, question: str | None = None) -> None:
-    """Ask, and wait until all three have ended."""
-    if question is not None:
-        opened.page.fill("#question", question)
-    opened.page.click("#run")
-    expect(opened.page.locator("#status")).to_contain_text("3 of 3")
-
-
-def took(opened: Opened, arm: str) -> dict[str, str]:
-    return dict(zip(opened.texts(f"#{arm} dt"), opened.texts(f"#{arm} dd"), strict=True))
-
-
-def commands(opened: Opened, arm: str) -> dict[str, str]:
-    opened.page.click(f"#{arm} summary")
-    titles, blocks = opened.texts(f"#{arm} details h3"), opened.page.locator(f"#{arm} .command").all()
-    return dict(zip(titles, (str(block.text_content()) for block in blocks), strict=True))
-
-
-def in_shell(command: str, folder: Path, **settings: str) -> str:
-    """What a command prints in `sh`, our own programs first in its path."""
-    path = f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["sh", "-c", command],
-        cwd=folder,
-        env={**os.environ, "PATH": path, **settings},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -289,103 +242,3 @@ def test_a_phone_has_one_column_and_text_has_contrast(browser: Any, scheme: str)
     assert contrast(opened.page, ".arm .small", ".arm") > 4.5
     opened.page.evaluate("document.querySelector('.small').className = 'error'")
     assert contrast(opened.page, ".error", ".arm") > 4.5
-
-
-def test_choices_are_sent_and_a_command_line_that_could_not_is_not_offered(browser: Any, remote: Upstream) -> None:
-    with serving(guide=remote.spec, solvers={"u": remote.spec}) as address:
-        opened = ready(browser, address)
-        opened.page.select_option("#task", "multiple_choice")
-        opened.page.fill("#choices", "a red one\n\n a blue one ")
-        run(opened, "Which?")
-        offered = commands(opened, "cot")
-        opened.page.select_option("#task", "")
-        run(opened)
-        talk = commands(opened, "cot")
-        opened.page.select_option("#task", "open")
-        run(opened, "What is \x1b[201~?")
-        odd = commands(opened, "cot")
-    assert json.loads(shlex.split(offered["Request to this server"])[-1])["sg_agent"]["choices"] == [
-        "a red one",
-        "a blue one",
-    ]
-    assert list(offered) == list(talk) == list(odd) == ["Request to this server"]
-    assert "\x1b" not in odd["Request to this server"]
-
-
-def test_the_request_runs_in_a_shell_as_it_was_asked(browser: Any, tmp_path: Path) -> None:
-    answerer = solver("Answer: 7")
-    with serving(solvers={"it's": answerer}) as address:
-        opened = ready(browser, address)
-        opened.page.click("#more summary")
-        opened.page.fill("#passages", SHELL)
-        run(opened, SHELL)
-        for arm in ARMS:
-            reply = json.loads(in_shell(commands(opened, arm)["Request to this server"], tmp_path))
-            assert reply["sg_agent"]["arm"] == arm
-    seen = [[message.text for message in call] for call in answerer.calls]
-    assert sorted(seen[3:]) == sorted(seen[:3])
-    assert f"Question: {SHELL}" in seen[0][-1]
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("passages", ["", f"Kara: {SHELL.splitlines()[0]}\n100%s \\n"])
-def test_the_command_line_runs_in_a_shell_as_it_was_asked(
-    browser: Any, remote: Upstream, tmp_path: Path, passages: str
-) -> None:
-    program = tmp_path / "sg-agent"
-    program.write_text(
-        f"#!{sys.executable}\nimport json, sys\n"
-        "print(json.dumps([sys.argv[1:], sys.stdin.read() if '--context' in sys.argv else '']))"
-    )
-    program.chmod(0o755)
-    with serving(guide=remote.spec, solvers={"u": remote.spec}, trust_remote_code=True) as address:
-        opened = ready(browser, address)
-        if passages:
-            opened.page.click("#more summary")
-        opened.page.fill("#passages", passages, force=True)
-        opened.page.fill("#most", "50")
-        run(opened, SHELL)
-        words, given = json.loads(in_shell(commands(opened, "guided")["Command line"], tmp_path))
-    context = ["--context", "/dev/stdin"] if passages else []
-    assert words == [
-        "ask", "--arm", "guided", "--solver", remote.spec, "--guide", remote.spec, "--task", "math",
-        "--max-tokens", "50", *context, "--trust-remote-code", "--", SHELL,
-    ]  # fmt: skip
-    assert given == (" ".join(passages.splitlines()) + "\n" if passages else "")
-    assert list(tmp_path.iterdir()) == [program]
-
-
-def test_passages_are_read_as_the_command_line_reads_them(browser: Any, tmp_path: Path) -> None:
-    text = f"Kara: a: b\r\n  more \n\nNo title:\nTom :  x\u2028y\n{'t' * 81}: z\n http://here: 5\n"
-    path = tmp_path / "passages.txt"
-    path.write_text(text, newline="")
-    with serving() as address:
-        opened = ready(browser, address)
-        opened.page.click("#more summary")
-        opened.page.fill("#passages", text)
-        run(opened)
-        sent = json.loads(shlex.split(commands(opened, "cot")["Request to this server"])[-1])
-    assert sent["sg_agent"]["context"] == [passage.model_dump() for passage in load_context(path)]
-
-
-def test_on_the_embedded_pair_page_command_and_request_give_the_same(browser: Any, tmp_path: Path) -> None:
-    with serving(guide="embedded:guide", solvers={"embedded": "embedded:solver"}) as address:
-        opened = ready(browser, address)
-        for world in ("depot", "archive"):
-            opened.page.select_option(
-                "#example", opened.page.locator(f"[label={world}] option").first.get_attribute("value")
-            )
-            assert not opened.page.is_visible("#scope")
-            run(opened)
-            for arm in ARMS:
-                offered = commands(opened, arm)
-                replies = [json.loads(in_shell(offered["Request to this server"], tmp_path))["sg_agent"]]
-                if arm == "guided":
-                    typed = in_shell(offered["Command line"].replace(" ask ", " ask --json ", 1), tmp_path)
-                    replies.append(json.loads(typed))
-                for told in replies:
-                    assert [f"Answer: {told['answer']}"] == opened.texts(f"#{arm} .answer")
-                    assert [text for text in [told["guidance"]] if text] == opened.texts(f"#{arm} .guidance")
-        opened.page.fill("#passages", "")
-        opened.page.fill("#question", "How many kangaroos are there?")
-        assert 'not "kangaroos"' in opened.page.inner_text("#scope")
