@@ -18,8 +18,8 @@ from sg_agent.serve.dialect import Dialect
 from sg_agent.serve.draining import draining_on_signals
 from sg_agent.serve.errors import ApiError
 from sg_agent.serve.exchange import Exchange
-from sg_agent.serve.playground import playground
 from sg_agent.serve.own_site import OwnSite
+from sg_agent.serve.playground import playground
 from sg_agent.serve.responses import ResponsesRequest
 from sg_agent.serve.schemas import ChatRequest
 from sg_agent.serve.service import Service

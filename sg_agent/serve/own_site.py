@@ -1,7 +1,7 @@
 """Without keys the server answers this machine alone: no page of another website may ask it with the user's browser.
 
-A browser sends such requests to the loopback like any other. It says where they come from in Sec-Fetch-Site; and where a
-foreign name was made to mean this machine (DNS rebinding), the Host header has that name.
+A browser sends such requests to the loopback like any other. It says where they come from in Sec-Fetch-Site; and where
+a foreign name was made to mean this machine (DNS rebinding), the Host header has that name.
 """
 
 from fastapi.responses import JSONResponse
