@@ -18,6 +18,7 @@ from sg_agent.serve.dialect import Dialect
 from sg_agent.serve.draining import draining_on_signals
 from sg_agent.serve.errors import ApiError
 from sg_agent.serve.exchange import Exchange
+from sg_agent.serve.own_site import OwnSite
 from sg_agent.serve.playground import playground
 from sg_agent.serve.responses import ResponsesRequest
 from sg_agent.serve.schemas import ChatRequest
@@ -37,6 +38,8 @@ def create_app(config: ServeConfig) -> FastAPI:
         await service.models.close()
 
     app = FastAPI(title="sg-agent", version=metadata.version("sg-agent"), redoc_url=None, lifespan=lifespan)
+    if service.admission is None:
+        app.add_middleware(OwnSite)
     _add_dialect(app, service, "/v1/chat/completions", chat_completions, ChatRequest)
     _add_dialect(app, service, "/v1/responses", responses, ResponsesRequest)
     _add_models(app, service)
