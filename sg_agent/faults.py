@@ -17,7 +17,7 @@ OVERLOADED = {429, 502, 503, 504, 529}
 FOR_GOOD = {"insufficient_quota", "billing_hard_limit_reached"}  # 429s that no waiting heals
 LINE_ERRORS = {"TransportError", "APIConnectionError"}  # bases in httpx, httpx2, openai and anthropic
 BROKEN_OFF = {"RemoteProtocolError", "ReadError"}
-BROKEN = ConnectionError | TimeoutError | NodeTimeoutError | JSONDecodeError  # the last: a reply, or the rest of one
+BROKEN = ConnectionError | TimeoutError | NodeTimeoutError | JSONDecodeError  # the last: a reply that was cut
 
 
 def transient(error: BaseException | None) -> bool:
