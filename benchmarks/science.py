@@ -17,75 +17,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from science_cells import RL_QUESTIONS, RUNS, Cell, cells
 
 ROOT = Path(__file__).parent.parent
 ROWS = ROOT / "docs" / "science" / "rows.jsonl"
-RUNS = ROOT / "runs" / "science"
-SEEDS = (0, 1, 2)
 QUESTIONS, MOST_TOKENS, MOST_GUIDANCE = 300, 200, 150
 EPOCHS = {30: 30, 100: 20, 300: 12, 1000: 8, 3000: 4, 10000: 2, 30000: 1}
 """By rows: fewer passes over more rows, the same for both kinds of tuning."""
-SIZES = {"depot": (30, 100, 300, 1000, 3000), "archive": (30, 100, 300)}
-RL_FROM, RL_QUESTIONS, RL_STEPS = 100, 1000, 40
+RL_STEPS = 40
 RL_REWARDS = {"uplift": {"uplift": 1.0}, "task": {"task": 1.0}, "rationale": {"rationale": 1.0}}
-ABLATION_ROWS = 1000
 OTHER_SOLVER = RUNS / "other-solver"
-
-Kind = Literal["guide", "cot", "rl", "ablation", "transfer"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One measurement. `rows` is the size of what was learned from, `reward` an RL run's."""
-
-    kind: Kind
-    world: str
-    seed: int
-    rows: int
-    reward: str = ""
-
-    @property
-    def name(self) -> str:
-        return "-".join(filter(None, [self.kind, self.world, str(self.rows), self.reward, f"seed{self.seed}"]))
-
-    @property
-    def needs(self) -> list["Cell"]:
-        """The cells whose adapters this one starts from."""
-        match self.kind:
-            case "rl":
-                return [Cell("guide", self.world, self.seed, RL_FROM)]
-            case "ablation":
-                return [Cell("guide", self.world, self.seed, self.rows), Cell("cot", self.world, self.seed, self.rows)]
-            case "transfer":
-                return [
-                    Cell("guide", self.world, self.seed, RL_FROM),
-                    Cell("rl", self.world, self.seed, RL_QUESTIONS, "uplift"),
-                ]
-            case _:
-                return []
-
-    @property
-    def adapter(self) -> Path:
-        return RUNS / self.name / "adapter"
-
-
-def cells() -> Iterator[Cell]:
-    """All cells, each after what it needs; what says most in the least time comes first."""
-    for seed in SEEDS:
-        yield from (Cell("guide", "depot", seed, rows) for rows in SIZES["depot"])
-        yield Cell("rl", "depot", seed, RL_QUESTIONS, "uplift")
-        yield from (Cell("cot", "depot", seed, rows) for rows in SIZES["depot"])
-        yield Cell("ablation", "depot", seed, ABLATION_ROWS)
-        yield Cell("transfer", "depot", seed, RL_QUESTIONS)
-    for seed in SEEDS:
-        yield from (Cell("rl", "depot", seed, RL_QUESTIONS, reward) for reward in ("rationale", "task"))
-        yield from (Cell("cot", "depot", seed, rows) for rows in (10_000, 30_000))
-    for seed in SEEDS:
-        yield from (Cell("guide", "archive", seed, rows) for rows in SIZES["archive"])
-        yield from (Cell("cot", "archive", seed, rows) for rows in (*SIZES["archive"], 1000))
 
 
 def run_cell(cell: Cell) -> list[dict[str, Any]]:
@@ -196,14 +140,14 @@ def measure(cell: Cell) -> Iterator[dict[str, Any]]:
         case "transfer":
             distilled, rl = cell.needs
             other = f"local:{OTHER_SOLVER / 'base'}"
-            for arm, name, guide in (
+            for arm, name, spec in (
                 ("standard", "none", base),
                 ("cot", "none", base),
                 ("oracle", "gold", base),
                 ("guided", "distilled", adapted(distilled)),
                 ("guided", "after RL", adapted(rl)),
             ):
-                yield {**ask(cell, arm, guide=guide, solver=other), "guide": name, "solver": "other"}
+                yield {**ask(cell, arm, guide=spec, solver=other), "guide": name, "solver": "other"}
 
 
 def adapted(cell: Cell) -> str:

@@ -32,6 +32,10 @@ CONTROL = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
+TURN_TOKEN = re.compile(
+    r"<(?=[|\uff5c][^<>\n]{0,60}[|\uff5c]>|/?(?:s|bos|eos|start_of_turn|end_of_turn)>)|\[(?=/?INST\])", re.IGNORECASE
+)
+
 NUMBERED = re.compile(r"^\s{0,8}[*#]{0,4} ?(?:step )?\d{1,2}(?:[.):]|\*\*)[\s*]", re.IGNORECASE | re.MULTILINE)
 BULLET = re.compile(r"^\s{0,8}[-*+\u2022]\s", re.MULTILINE)
 SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[\u3002\uff01\uff1f]")
@@ -79,6 +83,11 @@ def clean_guidance(text: str) -> str:
             return text.strip()
         text = cleaned
     return ""
+
+
+def break_tokens(text: str) -> str:
+    """The text with a space in each chat control token, so that no server reads one, and people still can."""
+    return TURN_TOKEN.sub(r"\g<0> ", text)
 
 
 def count_steps(text: str) -> int:

@@ -6,6 +6,7 @@ Clients of providers have errors of their own, so these are told by what they ca
 import email.utils
 import time
 from collections.abc import Iterator, Mapping
+from json import JSONDecodeError
 
 from langgraph.errors import NodeTimeoutError
 
@@ -16,14 +17,15 @@ OVERLOADED = {429, 502, 503, 504, 529}
 FOR_GOOD = {"insufficient_quota", "billing_hard_limit_reached"}  # 429s that no waiting heals
 LINE_ERRORS = {"TransportError", "APIConnectionError"}  # bases in httpx, httpx2, openai and anthropic
 BROKEN_OFF = {"RemoteProtocolError", "ReadError"}
+BROKEN = ConnectionError | TimeoutError | NodeTimeoutError | JSONDecodeError  # the last: a reply that was cut
 
 
 def transient(error: BaseException | None) -> bool:
-    """Whether asking again may help: connection faults, timeouts, 408, 409, 425, 429 and 5xx, at any depth of cause."""
+    """Whether asking again may help: broken lines and replies, timeouts, 408, 409, 425, 429, 5xx; at any depth."""
     for cause in _causes(error):
         if isinstance(cause, SgAgentError):
             return False
-        if isinstance(cause, ConnectionError | TimeoutError | NodeTimeoutError) or _is_line_error(cause):
+        if isinstance(cause, BROKEN) or _is_line_error(cause):
             return True
         if (status := http_status(cause)) is not None:
             return (status in TRANSIENT_STATUS or status >= 500) and getattr(cause, "code", None) not in FOR_GOOD
@@ -32,7 +34,7 @@ def transient(error: BaseException | None) -> bool:
 
 def unseen_by_client(error: BaseException) -> bool:
     """Whether a transient error came to pass where a client's own retries do not look: while a reply was read."""
-    if isinstance(error, ConnectionError | TimeoutError | NodeTimeoutError):
+    if isinstance(error, BROKEN):
         return True
     return any(type(cause).__name__ in BROKEN_OFF for cause in _causes(error))
 

@@ -15,7 +15,7 @@ from sg_agent.budget import Budget, Payment, worst_case
 from sg_agent.ledger import RETRIES, in_process, price
 from sg_agent.models import model_name
 from sg_agent.prices import Prices
-from sg_agent.throttle import Throttle, Tries
+from sg_agent.throttle import PATIENCE_S, Throttle, Tries
 
 
 def metered(
@@ -24,10 +24,12 @@ def metered(
     most: int,
     budget: Budget | None = None,
     deadline_s: float | None = None,
+    patience_s: float = PATIENCE_S,
     prices: Prices | None = None,
 ) -> BaseChatModel:
     """`model` with at most `most` calls in flight, each of `deadline_s` seconds at most, paid from `budget`.
 
+    A model that refuses every call for `patience_s` seconds is given up, as `Throttle` says.
     A model that runs in this process is free and takes what calls it gets; without a deadline it is itself. Load a
     hosted one with `max_retries=0`: its client's own retries would hide refusals from the throttle.
     """
@@ -35,7 +37,7 @@ def metered(
         return model
     return MeteredModel(
         inner=model,
-        throttle=Throttle(model_name(model), most),
+        throttle=Throttle(model_name(model), most, patience_s=patience_s),
         budget=None if in_process(model) else budget,
         deadline_s=deadline_s,
         prices=prices,
@@ -123,6 +125,7 @@ class MeteredModel(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         tries = Tries()
         usage: UsageMetadata | None = None
+        begun = False
 
         def once() -> AsyncGenerator[ChatGenerationChunk]:
             return _until(self.inner._astream(messages, stop, run_manager, **kwargs), self.deadline_s)
@@ -131,6 +134,7 @@ class MeteredModel(BaseChatModel):
             payment = await self._pay(stack, messages, kwargs)
             async with aclosing(self.throttle.stream(once, tries)) as chunks:
                 async for chunk in chunks:
+                    begun = True
                     usage = _with_usage(usage, chunk)
                     if payment:
                         payment.begun = True
@@ -138,6 +142,8 @@ class MeteredModel(BaseChatModel):
                         chunk.message.response_metadata[RETRIES] = tries.refused
                         tries.refused = 0
                     yield chunk
+            if not begun:
+                raise ConnectionError("the reply broke off before it began")
             if payment:
                 payment.cost_usd = self._cost(usage)
 

@@ -5,10 +5,12 @@ twice as long as the last time, and then the refused call is made again.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -40,12 +42,24 @@ class Tries:
     refused: int = 0
 
 
+@dataclass
+class Asker:
+    """Who waits for calls to throttled models: until when (`time.monotonic()`), and how often they were made again."""
+
+    waits_until: float = math.inf
+    repeats: int = 0
+
+
+asking: ContextVar[Asker | None] = ContextVar("asking", default=None)
+"""Whom the running code's calls are made for."""
+
+
 class Throttle:
     """At most `most` calls to the model `name` at a time, from one event loop.
 
     A refused call is made again until the model has refused it 50 times, or has answered no call at all for
     `patience_s` seconds. Then calls fail at once, since nobody waits for an outage of hours, but for one try in 30
-    seconds.
+    seconds. A call whose asker would be gone before a pause is over fails at once too.
     """
 
     def __init__(self, name: str, most: int, *, patience_s: float = PATIENCE_S) -> None:
@@ -57,6 +71,7 @@ class Throttle:
         self._pauses = 0
         self._silent_since: float | None = None
         self._given_up: RunError | None = None
+        self._last: RunError | None = None
         self._closed_until = 0.0
 
     @property
@@ -77,11 +92,12 @@ class Throttle:
         self, ask: Callable[[], AsyncGenerator[ReplyT]], tries: Tries | None = None
     ) -> AsyncGenerator[ReplyT]:
         """What `ask` streams; it has its place to the end. An error after the first part is raised as it is."""
-        tries = tries or Tries()
+        tries, asker = tries or Tries(), asking.get() or Asker()
         while True:
             async with self._limit.place():
-                await self._wait()
+                await self._wait(asker)
                 self._check_open()
+                asker.repeats += bool(tries.refused)
                 started, begun = time.monotonic(), False
                 try:
                     async with aclosing(ask()) as parts:
@@ -104,9 +120,11 @@ class Throttle:
         elif self._given_up:
             raise RunError(str(self._given_up)) from self._given_up
 
-    async def _wait(self) -> None:
+    async def _wait(self, asker: Asker) -> None:
         """Until the pause is over, and a little longer, so that not all calls come back at once."""
-        while (left := self._paused_until - time.monotonic()) > 0:  # noqa: ASYNC110 - a pause may grow meanwhile
+        while (left := self._paused_until - time.monotonic()) > 0:
+            if self._paused_until >= asker.waits_until:
+                raise RunError(str(self._last)) from self._last
             await asyncio.sleep(left * random.uniform(1.0, 1.2))
 
     def _answered(self, tries: Tries) -> None:
@@ -121,12 +139,13 @@ class Throttle:
         self._limit.refused()
         now, asked = time.monotonic(), retry_after(error)
         self._silent_since = started if self._silent_since is None else self._silent_since
-        failure = RunError(f"{self.name} is overloaded, {tries.refused} calls in vain: {error}")
+        failure = self._last = RunError(f"{self.name} is overloaded, {tries.refused} calls in vain: {error}")
+        failure.__cause__ = error
         if max(now - self._silent_since, asked or 0) > self.patience_s:
             self._given_up, self._paused_until, self._closed_until = failure, now, now + LONGEST_PAUSE_S
-            raise failure from error
+            raise failure
         if tries.refused >= MOST_REFUSALS:
-            raise failure from error
+            raise failure
         if started >= self._paused_at:  # else one more of the burst that is being waited out
             self._pauses += 1
             self._paused_at = now

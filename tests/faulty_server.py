@@ -25,7 +25,8 @@ ITEM = {"type": "message", "id": "msg_1", "role": "assistant"}
 class Act:
     """What a call gets: `text` and how it ended, or a status, after `wait_s` seconds.
 
-    `cut` ends the connection after as many words of a stream; `gap_s` is between its words. `body` is sent as it is.
+    `cut` ends the connection after as many words of a stream; `gap_s` is between its words. `body` is sent as it is,
+    `error` with a status.
     """
 
     text: str = "Answer: 7"
@@ -34,6 +35,7 @@ class Act:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None
+    error: dict[str, str] = field(default_factory=lambda: {"message": "refused by the test"})
     wait_s: float = 0.0
     gap_s: float = 0.0
     cut: int | None = None
@@ -98,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, act: Act, body: dict[str, Any]) -> None:
         responses = self.path.endswith("/responses")
         if act.status != 200:
-            self._send(act.status, json.dumps({"error": {"message": "refused by the test"}}), act.headers)
+            self._send(act.status, json.dumps({"error": act.error}), act.headers)
         elif act.body is not None:
             self._send(200, act.body, act.headers)
         elif body.get("stream"):

@@ -19,17 +19,24 @@ START_S = 60
 @contextmanager
 def serve_process(upstream: str, folder: Path, *arguments: str) -> Iterator[str]:
     """The base URL of a server over the models `guide` and `solver` of `upstream`; its log is in `folder`."""
+    models = ["--guide", f"openai:guide@{upstream}", "--solver", f"openai:solver@{upstream}"]
+    with running([*models, *arguments], folder) as address:
+        yield f"{address}/v1"
+
+
+@contextmanager
+def running(arguments: list[str], folder: Path, *, environment: dict[str, str] | None = None) -> Iterator[str]:
+    """The address of `sg-agent serve` with these arguments, run in `folder`."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    models = ["--guide", f"openai:guide@{upstream}", "--solver", f"openai:solver@{upstream}"]
-    command = [sys.executable, "-m", "sg_agent.cli", "serve", "--port", str(port), *models, *arguments]
+    command = [sys.executable, "-m", "sg_agent.cli", "serve", "--port", str(port), *arguments]
     log = folder / "serve.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, env=environment)
     try:
         _wait(process, f"http://127.0.0.1:{port}/readyz", log)
-        yield f"http://127.0.0.1:{port}/v1"
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         try:

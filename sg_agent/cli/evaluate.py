@@ -75,11 +75,13 @@ def run(
     gate: options.Gate = None,
     stronger: options.Stronger = None,
     stop_early: options.StopEarly = False,
+    trace: options.Trace = False,
     json_output: options.Json = False,
     config: options.Config = None,  # noqa: ARG001 - its callback reads it
 ) -> None:
     """Run the eval and show it."""
     from sg_agent.cli.tables import ProgressBar, print_result
+    from sg_agent.cli.trace import spans
     from sg_agent.evals.config import EvalConfig
 
     wanted = EvalConfig(
@@ -115,7 +117,7 @@ def run(
         return
     from sg_agent.evals.run import run_eval
 
-    with ProgressBar() as progress:
+    with spans(trace), ProgressBar() as progress:
         result = run_eval(wanted, progress=progress)
     if json_output:
         typer.echo(json.dumps(result))

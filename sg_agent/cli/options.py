@@ -69,6 +69,9 @@ Config = Annotated[
 ]
 Guide = Annotated[str, typer.Option("--guide", help="Model that writes guidance, e.g. local:BASE@ADAPTER.")]
 Solver = Annotated[str, typer.Option("--solver", help="Model that answers, e.g. openai:gpt-4.1-mini.")]
+Fallback = Annotated[
+    str | None, typer.Option("--fallback", help="Model that answers where the solver fails, after its retries.")
+]
 Samples = Annotated[int, typer.Option("--samples", min=1, help="Attempts per question; majority vote above 1.")]
 StopEarly = Annotated[
     bool, typer.Option("--stop-early", help="Of several attempts, ask no more once the vote cannot change.")

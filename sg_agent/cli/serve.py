@@ -18,6 +18,7 @@ def run(
     solver: Annotated[
         list[str] | None, typer.Option("--solver", help="[NAME=]SPEC of a model that answers; may be repeated.")
     ] = None,
+    fallback: options.Fallback = None,
     arm: Annotated[str, typer.Option("--arm", help="The arm of a solver's bare name.")] = "guided",
     host: Annotated[str, typer.Option("--host", help="Any other than the loopback needs --keys.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8080,
@@ -30,6 +31,16 @@ def run(
     prices: options.Prices = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the port.")] = 1,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Most seconds of a request.")] = 300.0,
+    call_timeout: Annotated[
+        float | None, typer.Option("--call-timeout", min=0.1, help="Most seconds of a call to a hosted solver.")
+    ] = None,
+    guide_timeout: Annotated[
+        float | None,
+        typer.Option("--guide-timeout", min=0.1, help="Most seconds for guidance; then the solver is asked without."),
+    ] = None,
+    patience: Annotated[
+        float, typer.Option("--patience", min=0, help="Seconds to wait for a model that refuses all calls (429, 503).")
+    ] = 30.0,
     grace: Annotated[float, typer.Option("--grace", min=0, help="Most seconds to finish what is in flight.")] = 30.0,
     max_concurrency: Annotated[
         int, typer.Option("--max-concurrency", min=1, help="Requests under way in one worker.")
@@ -41,15 +52,17 @@ def run(
     ] = 1024,
     log_content: Annotated[bool, typer.Option("--log-content", help="Log what is asked and answered.")] = False,
     trust_remote_code: options.TrustRemoteCode = False,
+    trace: options.Trace = False,
     config: options.Config = None,  # noqa: ARG001 - its callback reads it
 ) -> None:
     """Check everything that can be checked, then serve."""
     from importlib.util import find_spec
 
-    from sg_agent.errors import MissingExtra
+    from sg_agent.errors import ConfigError, MissingExtra
 
     if any(find_spec(package) is None for package in ("fastapi", "uvicorn", "prometheus_client")):
         raise MissingExtra("sg-agent serve", "serve")
+    from sg_agent.cli.trace import spans
     from sg_agent.models import check_spec
     from sg_agent.serve.arms import check_arm
     from sg_agent.serve.config import ServeConfig, check_host, name_solvers
@@ -57,10 +70,12 @@ def run(
     from sg_agent.serve.server import serve
 
     check_host(host, keys)
+    if trace and workers > 1:
+        raise ConfigError("--trace is of one process: leave --workers out, and run several servers behind a proxy")
     if keys:
         load_keys(keys)
     solvers = name_solvers(solver or [options.EMBEDDED_SOLVER])
-    for spec in (guide, *solvers.values()):
+    for spec in (guide, *solvers.values(), *filter(None, [fallback])):
         check_spec(spec)
     settings = ServeConfig(
         guide=guide,
@@ -71,8 +86,12 @@ def run(
         keys=keys,
         usage=usage,
         prices=prices,
+        fallback=fallback,
         workers=workers,
         timeout_s=timeout,
+        call_timeout_s=call_timeout,
+        guide_timeout_s=guide_timeout,
+        patience_s=patience,
         grace_s=grace,
         max_concurrency=max_concurrency,
         max_body_bytes=round(max_body_mb * 2**20),
@@ -81,4 +100,5 @@ def run(
         log_content=log_content,
         trust_remote_code=trust_remote_code,
     )
-    serve(settings, on_listening=lambda address: typer.echo(f"serving on {address}", err=True))
+    with spans(trace):
+        serve(settings, on_listening=lambda address: typer.echo(f"serving on {address}", err=True))

@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, Send
 
 from sg_agent.answers import parse_answer, vote_key
-from sg_agent.checks import check_guidance, clean_guidance
+from sg_agent.checks import break_tokens, check_guidance, clean_guidance
 from sg_agent.errors import BudgetSpent, ConfigError, DataError, UserError
 from sg_agent.finish import ReplyFinish, finish_of
 from sg_agent.graphs.chat import CHAT, Chat, split, within
@@ -110,6 +110,8 @@ def guide_node(model: BaseChatModel, prompts: Prompts, prices: Prices | None) ->
         messages = few_shot.render(prompt, "guide", row, examples=examples, kind=state["asked"]["kind"])
         if draft := state["draft"]:
             messages += [AIMessage(draft["text"] or "(empty)"), HumanMessage(f"{state['problem']}. Write it again.")]
+        for message in messages:
+            message.content = break_tokens(message.text)
         return Call(prompt, messages, dict(state["asked"]["guide"]), state["asked"]["run"])
 
     def conclude(state: State, answered: Answered) -> Update:

@@ -25,7 +25,7 @@ class Admission:
     def __init__(self, keys: Path, usage: Path | None, models: Models, prices: Prices | None) -> None:
         self._keys, self._models, self._prices = load_keys(keys), models, prices
         if any(key.spends_within for key in self._keys):
-            for model in (models.guide, *models.solvers.values()):
+            for _, model in models.each:
                 _check_priced(model, prices)
         self.spending = Spending(usage or keys.with_name(f"{keys.name}.usage.sqlite"))
 
@@ -39,11 +39,12 @@ class Admission:
 
     def _worst_usd(self, ask: Ask, body_bytes: int) -> float:
         """A token per byte, which no tokenizer exceeds; as many tokens as the replies may have."""
-        settings, solver = ask.settings, ask.target.solver
-        read = body_bytes + AROUND_A_CALL
-        if (most := settings.max_tokens or longest_reply(solver)) is None and not in_process(solver):
-            raise bad_request("give max_tokens: this key has a spend limit, which needs a bound", param="max_tokens")
-        worst = settings.attempts * (price(solver, usage_of(read, most or 0), prices=self._prices) or 0.0)
+        settings, read, worst = ask.settings, body_bytes + AROUND_A_CALL, 0.0
+        for solver in filter(None, (ask.target.solver, self._models.fallback)):
+            if (most := settings.max_tokens or longest_reply(solver)) is None and not in_process(solver):
+                message = "give max_tokens: this key has a spend limit, which needs a bound"
+                raise bad_request(message, param="max_tokens")
+            worst += settings.attempts * (price(solver, usage_of(read, most or 0), prices=self._prices) or 0.0)
         if ask.target.guided:
             guide = price(self._models.guide, usage_of(read, settings.guide_max_tokens), prices=self._prices)
             worst += DRAFTS * (guide or 0.0)

@@ -16,6 +16,7 @@ from sg_agent.ledger import CallRecord, total_cost
 from sg_agent.serve.arms import Target
 from sg_agent.serve.errors import ApiError, api_error
 from sg_agent.serve.watch import Watch, watching
+from sg_agent.throttle import asking
 
 GuideOutcome = Literal["used", "invalid", "failed", "skipped", "unanswered"]
 CONFIG: RunnableConfig = {"recursion_limit": 50}
@@ -77,7 +78,7 @@ class Answer:
     @property
     def retries(self) -> int:
         """The model calls that were made again: a record is of one call with all its tries."""
-        return self.watch.calls - len(self.output["ledger"])
+        return self.watch.calls - len(self.output["ledger"]) + self.watch.asker.repeats
 
     @property
     def overhead_s(self) -> float:
@@ -144,8 +145,11 @@ class Run:
         self._news.set()
 
     async def _bounded(self, work: Any) -> Answer:
+        left_s = self._timeout_s - (time.perf_counter() - self._started)
+        self.watch.asker.waits_until = time.monotonic() + left_s
         watching.set(self.watch)
-        deadline = asyncio.timeout(self._timeout_s - (time.perf_counter() - self._started))
+        asking.set(self.watch.asker)
+        deadline = asyncio.timeout(left_s)
         try:
             async with deadline:
                 output: GraphOutput = await work()
@@ -186,16 +190,26 @@ class Run:
             elif not self.ask.votes:
                 chunk, metadata = part
                 self._delta(chunk, metadata, ids)
+        if any("fallback" in attempt and attempt["index"] in ids for attempt in output["attempts"]):
+            raise _broke_off()
         return output
 
     def _delta(self, chunk: Any, metadata: dict[str, Any], ids: dict[int, str | None]) -> None:
-        """Queue a chunk of the solver's; a call that is made again after its first token cannot be shown as one."""
-        if metadata["langgraph_node"] != "solve" or not isinstance(chunk, AIMessageChunk):
+        """Queue a chunk of the solver's; a call that is made again after its first token cannot be shown as one.
+
+        A fallback's is queued where there is but one attempt: else nobody knows of which it is until the end.
+        """
+        nodes = ("solve", "fallback") if self.ask.choices == 1 else ("solve",)
+        if metadata["langgraph_node"] not in nodes or not isinstance(chunk, AIMessageChunk):
             return
         calls: list[Any] = chunk.tool_call_chunks
         if not (text := chunk.text) and not calls:
             return
         index = metadata["langgraph_path"][1]
         if ids.setdefault(index, chunk.id) != chunk.id:
-            raise ApiError(502, "the solver's stream broke off and cannot be continued; ask again", "upstream_error")
+            raise _broke_off()
         self._tell(Delta(index, text, calls))
+
+
+def _broke_off() -> ApiError:
+    return ApiError(502, "the solver's stream broke off and cannot be continued; ask again", "upstream_error")

@@ -1,4 +1,4 @@
-"""The FastAPI application: endpoints, probes, metrics, and a way out that finishes what is in flight."""
+"""The FastAPI application: endpoints, a page, probes, metrics, and a way out that finishes what is in flight."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +18,8 @@ from sg_agent.serve.dialect import Dialect
 from sg_agent.serve.draining import draining_on_signals
 from sg_agent.serve.errors import ApiError
 from sg_agent.serve.exchange import Exchange
+from sg_agent.serve.own_site import OwnSite
+from sg_agent.serve.playground import playground
 from sg_agent.serve.responses import ResponsesRequest
 from sg_agent.serve.schemas import ChatRequest
 from sg_agent.serve.service import Service
@@ -36,10 +38,13 @@ def create_app(config: ServeConfig) -> FastAPI:
         await service.models.close()
 
     app = FastAPI(title="sg-agent", version=metadata.version("sg-agent"), redoc_url=None, lifespan=lifespan)
+    if service.admission is None:
+        app.add_middleware(OwnSite)
     _add_dialect(app, service, "/v1/chat/completions", chat_completions, ChatRequest)
     _add_dialect(app, service, "/v1/responses", responses, ResponsesRequest)
     _add_models(app, service)
     _add_probes(app, service)
+    app.add_route("/", playground(config))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ApiError, _api_error)
     _describe(app.openapi(), ChatRequest, ResponsesRequest)

@@ -1,7 +1,7 @@
 """The arms that are served, and the models' names: `guided/<solver>`, `guided@5/<solver>` or a bare solver's name."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,20 +15,38 @@ from sg_agent import graphs
 from sg_agent.errors import ConfigError
 from sg_agent.graphs.build import Graph
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, State
+from sg_agent.ledger import in_process
+from sg_agent.metered import MeteredModel, metered
 from sg_agent.models import Model, load_model
 from sg_agent.prices import Prices
+from sg_agent.serve.config import ServeConfig
 from sg_agent.serve.errors import ApiError, bad_request
 from sg_agent.serve.watch import WATCHER
+from sg_agent.throttle import Load
 
+Place = tuple[str, str]
 Compiled = CompiledStateGraph[State, Settings, QuestionInput, GraphOutput]
-Build = Callable[[BaseChatModel, BaseChatModel, Prices | None], Graph]
 
-ARMS: dict[str, Build] = {
-    "standard": lambda _, solver, prices: graphs.standard(solver, prices=prices),
-    "cot": lambda _, solver, prices: graphs.cot(solver, prices=prices),
-    "guided": lambda guide, solver, prices: graphs.guided(guide, solver, prices=prices),
+
+@dataclass(frozen=True)
+class Parts:
+    """What an arm's graph is built of."""
+
+    guide: BaseChatModel
+    solver: BaseChatModel
+    fallback: BaseChatModel | None
+    guide_timeout_s: float | None
+    prices: Prices | None
+
+
+ARMS: dict[str, Callable[[Parts], Graph]] = {
+    "standard": lambda of: graphs.standard(of.solver, fallback=of.fallback, prices=of.prices),
+    "cot": lambda of: graphs.cot(of.solver, fallback=of.fallback, prices=of.prices),
+    "guided": lambda of: graphs.guided(
+        of.guide, of.solver, guide_timeout=of.guide_timeout_s, fallback=of.fallback, prices=of.prices
+    ),
 }
-"""An arm is served by what builds its graph from guide and solver."""
+"""An arm is served by what builds its graph."""
 
 ARM = re.compile(r"(?P<arm>[a-z_]+)(?:@(?P<attempts>\d{1,3}))?")
 
@@ -51,30 +69,38 @@ class Target:
 
 
 class Models:
-    """The guide, the solvers by name and every arm's graph over each, compiled once.
+    """The guide, the solvers by name, their fallback, and every arm's graph over each solver, compiled once.
 
     Raises ModelError or MissingExtra for models that cannot be loaded.
     """
 
-    def __init__(
-        self,
-        guide: Model,
-        solvers: Mapping[str, Model],
-        *,
-        arm: str,
-        guidance_cache: int,
-        trust_remote_code: bool = False,
-        prices: Prices | None = None,
-    ) -> None:
-        self.arm = check_arm(arm)
-        load = _Loader(trust_remote_code)
-        self.guide = load(guide, cache=InMemoryCache(maxsize=guidance_cache) if guidance_cache else None)
-        self.solvers = {name: load(solver) for name, solver in solvers.items()}
+    def __init__(self, config: ServeConfig, prices: Prices | None) -> None:
+        self.arm = check_arm(config.arm)
+        load = _Loader(config, prices)
+        cache = InMemoryCache(maxsize=config.guidance_cache) if config.guidance_cache else None
+        self.guide = load(config.guide, cache=cache)
+        self.solvers = {name: load(spec, config.call_timeout_s) for name, spec in config.solvers.items()}
+        self.fallback = load(config.fallback, config.call_timeout_s) if config.fallback else None
         self._graphs: dict[tuple[str, str], Compiled] = {
-            (arm, name): build(self.guide, solver, prices).compile(name=arm)
+            (arm, name): build(Parts(self.guide, solver, self.fallback, config.guide_timeout_s, prices)).compile(
+                name=arm
+            )
             for arm, build in ARMS.items()
             for name, solver in self.solvers.items()
         }
+
+    @property
+    def each(self) -> Iterator[tuple[Place, BaseChatModel]]:
+        """Every model with its place: role and name, the name of a solver."""
+        yield ("guide", "guide"), self.guide
+        yield from ((("solver", name), solver) for name, solver in self.solvers.items())
+        if self.fallback:
+            yield ("fallback", "fallback"), self.fallback
+
+    @property
+    def loads(self) -> Iterator[tuple[Place, Load]]:
+        """What the hosted models have answered and refused."""
+        return ((place, model.throttle.load) for place, model in self.each if isinstance(model, MeteredModel))
 
     @property
     def names(self) -> Iterator[str]:
@@ -85,7 +111,7 @@ class Models:
 
     async def close(self) -> None:
         """Close the connections to hosted models."""
-        for model in (self.guide, *self.solvers.values()):
+        for _, model in self.each:
             if client := getattr(model, "root_async_client", None):
                 await client.close()
 
@@ -116,18 +142,23 @@ class Models:
 
 @dataclass(frozen=True)
 class _Loader:
-    """Loads a model whose own retries are off, since the graph retries and counts, and whose calls are watched."""
+    """Loads a model whose calls are watched; a hosted one is throttled, its own retries off."""
 
-    trust_remote_code: bool
+    config: ServeConfig
+    prices: Prices | None
 
-    def __call__(self, model: Model, **changes: Any) -> BaseChatModel:
-        loaded = load_model(model, max_retries=0, trust_remote_code=self.trust_remote_code)
+    def __call__(self, model: Model, deadline_s: float | None = None, **changes: Any) -> BaseChatModel:
+        loaded = load_model(model, max_retries=0, trust_remote_code=self.config.trust_remote_code)
         if client := getattr(loaded, "root_async_client", None):
             # LangChain shares connections between all models of a process; these are the server's, to close.
             own = client.with_options(http_client=DefaultAsyncHttpxClient())
             changes |= {"root_async_client": own, "async_client": own.chat.completions}
+        loaded = loaded.model_copy(update=changes)
+        if not in_process(loaded):
+            most, patience_s = self.config.max_concurrency, self.config.patience_s
+            loaded = metered(loaded, most=most, deadline_s=deadline_s, patience_s=patience_s, prices=self.prices)
         callbacks: list[BaseCallbackHandler] = [WATCHER]
-        return loaded.model_copy(update={**changes, "callbacks": callbacks})
+        return loaded.model_copy(update={"callbacks": callbacks})
 
 
 def check_arm(arm: str) -> str:

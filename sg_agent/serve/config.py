@@ -25,7 +25,11 @@ class ServeConfig:
     keys: Path | None = None
     usage: Path | None = None
     prices: Path | None = None
+    fallback: Model | None = None
     timeout_s: float = 300.0
+    call_timeout_s: float | None = None
+    guide_timeout_s: float | None = None
+    patience_s: float = 30.0
     grace_s: float = 30.0
     max_concurrency: int = 256
     max_body_bytes: int = 4 * 2**20

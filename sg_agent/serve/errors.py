@@ -60,8 +60,8 @@ def api_error(error: BaseException, failures: list[BaseException]) -> ApiError:
         return bad_request(str(error))
     if isinstance(error, BudgetSpent):
         return ApiError(429, str(error), "insufficient_quota", kind="insufficient_quota")
-    if isinstance(error, SolverError) and failures:
-        return _upstream(failures[-1])
+    if isinstance(error, SolverError):
+        return _upstream(failures[-1] if failures else error)
     return ApiError(500, f"the server failed ({type(error).__name__}); its log says more", "internal_error")
 
 

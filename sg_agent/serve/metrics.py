@@ -16,7 +16,9 @@ from prometheus_client import (
     multiprocess,
 )
 
+from sg_agent.serve.arms import Models, Place
 from sg_agent.serve.record import Record
+from sg_agent.throttle import Load
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # a series more for every counter, that says nothing here
 
@@ -26,7 +28,8 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
 class Metrics:
     """The server's metrics, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, models: Models) -> None:
+        self._models, self._known = models, dict[Place, Load]()
         own = self.registry = CollectorRegistry()
         which = ("arm", "model")
         self._requests = Counter("sg_agent_requests", "Requests that ended.", (*which, "status"), registry=own)
@@ -44,6 +47,15 @@ class Metrics:
         self._unpriced = Counter("sg_agent_unpriced_requests", "Requests of unknown cost.", which, registry=own)
         self._retries = Counter("sg_agent_retries", "Model calls that were made again.", which, registry=own)
         self._in_flight = Gauge("sg_agent_in_flight", "Requests under way.", registry=own, multiprocess_mode="livesum")
+        place = ("role", "model")
+        self._calls = Counter("sg_agent_upstream_calls", "Calls to hosted models.", (*place, "outcome"), registry=own)
+        self._now = {
+            name: Gauge(
+                f"sg_agent_upstream_{name}", f"Calls to hosted models {said}.", place, registry=own,
+                multiprocess_mode="livesum",
+            )
+            for name, said in (("in_flight", "under way"), ("limit", "that may be under way"))
+        }  # fmt: skip
 
     def begin(self) -> None:
         """A request has come."""
@@ -63,9 +75,20 @@ class Metrics:
         else:
             self._cost.labels(*which).inc(record.cost_usd)
         self._retries.labels(*which).inc(record.retries)
+        self._note_loads()
+
+    def _note_loads(self) -> None:
+        for place, load in self._models.loads:
+            known = self._known.get(place, Load(0, 0, 0, 0))
+            self._known[place] = load
+            self._calls.labels(*place, "answered").inc(load.answered - known.answered)
+            self._calls.labels(*place, "refused").inc(load.refused - known.refused)
+            self._now["in_flight"].labels(*place).set(load.in_flight)
+            self._now["limit"].labels(*place).set(load.limit)
 
     def page(self) -> bytes:
         """All metrics in Prometheus' text format, of all workers."""
+        self._note_loads()
         if not (folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR")):
             return generate_latest(self.registry)
         _forget_dead(Path(folder))

@@ -14,13 +14,6 @@ class Service:
     def __init__(self, config: ServeConfig) -> None:
         self.config = config
         prices = Prices.load(config.prices) if config.prices else None
-        self.models = Models(
-            config.guide,
-            config.solvers,
-            arm=config.arm,
-            guidance_cache=config.guidance_cache,
-            trust_remote_code=config.trust_remote_code,
-            prices=prices,
-        )
+        self.models = Models(config, prices)
         self.admission = Admission(config.keys, config.usage, self.models, prices) if config.keys else None
-        self.gate, self.metrics = Gate(config.max_concurrency), Metrics()
+        self.gate, self.metrics = Gate(config.max_concurrency), Metrics(self.models)

@@ -7,14 +7,20 @@ from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 
+from sg_agent.throttle import Asker
+
 
 @dataclass
 class Watch:
-    """`calls` were made so far; `busy_s` is the time with at least one under way; `failures` are those of all calls."""
+    """`calls` were made so far; `busy_s` is the time with at least one under way; `failures` are those of all calls.
+
+    A call that a throttle makes again is one call here: `asker` counts those.
+    """
 
     calls: int = 0
     busy_s: float = 0.0
     failures: list[BaseException] = field(default_factory=list)
+    asker: Asker = field(default_factory=Asker)
     _under_way: int = 0
     _since: float = 0.0
 

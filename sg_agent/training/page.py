@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sg_agent.errors import ConfigError, RunError
-from sg_agent.evals.report.self_contained import asset, environment, policy
+from sg_agent.evals.report.self_contained import asset, environment
+from sg_agent.page_policy import policy
 from sg_agent.training.plots import draw, is_number, plots_of
 from sg_agent.training.step_log import HEALTH, METRICS, SAMPLES, Line, read_lines
 

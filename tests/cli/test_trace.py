@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from langchain_core.messages import BaseMessage
 from otlp_collector import Collector, otlp_collector
 from typer.testing import CliRunner
+from upstream import upstream
 
 from sg_agent.cli import app
 from sg_agent.evals.suites import load_suite
@@ -45,6 +47,18 @@ def test_spans_reach_the_collector(shown: str, collector: Collector, monkeypatch
     [resource] = request.resource_spans
     assert "mine" in [item.value.string_value for item in resource.resource.attributes if item.key == "service.name"]
     assert collector.names() == {"invoke_workflow guided", "route", "guide", "check", "solve", "vote", "chat scripted"}
+
+
+@pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")  # Inspect AI leaves streams open
+def test_the_spans_of_an_eval_reach_the_collector(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
+    with upstream() as solver:
+        flags = ["--arms", "standard", "--limit", "2", "--solver", solver.spec, "--out", str(tmp_path / "run")]
+        done = CliRunner().invoke(app, ["eval", "depot", *flags, "--trace"])
+    assert done.exit_code == 0, done.output
+    assert {"invoke_workflow standard", "route", "solve", "vote", "chat upstream"} <= collector.names()
 
 
 def test_nothing_is_sent_unless_asked(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ CUT, FILTERED = "length", "content_filter"
 
 
 def attempt(text: str, finish: Finish = "stop", error: str | None = None) -> Attempt:
-    return Attempt(index=0, text=text, answer=None, finish=finish, error=error)
+    return Attempt(index=0, text=text, tool_calls=[], answer=None, finish=finish, error=error)
 
 
 def ask(*replies: Scripted) -> ArmResult:

@@ -24,7 +24,7 @@ from sg_agent.rows import Row
 
 ROWS = questions(12)
 FILES = ("report.html", "report.md", "result.json", "report.csv", "questions.csv")
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>|`\"'{{ 7*7 }}\x00\u202e=1+1"
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>|`\"'{{ 7123*9001 }}\x00\u202e=1+1"
 
 
 def report_of(path: Path, rows: list[Row], results: list[ArmResult], **identity: Any) -> Report:
@@ -92,8 +92,8 @@ def test_hostile_text_is_escaped_everywhere(tmp_path: Path) -> None:
     page, text = ((tmp_path / "run" / name).read_text() for name in ("report.html", "report.md"))
     assert "<script>alert" not in page
     assert "<img" not in page
-    assert "{{ 7*7 }}" not in text
-    assert "49" not in page.split("</style>")[1].split("<main>")[0]
+    assert "{{ 7123*9001 }}" not in text
+    assert "64114123" not in page
     assert page_questions(tmp_path / "run")[0]["arms"]["guided"]["replies"][0]["text"].startswith("</script><script>")
     assert not re.search(r"(?<!\\)<", text)
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in text.split("## Leaks")[1].splitlines()[2:5]}) == 1

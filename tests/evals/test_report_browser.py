@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
+from browsing import IN_BROWSER, Opened, chromium, contrast, expect
 from recorded_run import PLAN, answered, flipping, questions, record
 
 from sg_agent.evals.break_even import Prices
@@ -15,13 +14,7 @@ from sg_agent.evals.graph import ArmResult
 from sg_agent.evals.report import report_run
 from sg_agent.rows import Row
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[dev]'")
-
-CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium"),
-]
+pytestmark = IN_BROWSER
 HOSTILE = (
     "</script><script>window.hacked = 1</script>", "<img src=x onerror='window.hacked = 2'>", "]]><!--<script>",
     "<svg onload=window.hacked=3>", "javascript:window.hacked=4", "a\x00b\x1b[2Jc\u202ed\u2028e", "&lt;b&gt;",
@@ -29,40 +22,20 @@ HOSTILE = (
 )  # fmt: skip
 
 
-@dataclass
-class Opened:
-    """A page with what it asked for and complained about."""
-
-    page: Any
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def texts(self, selector: str) -> list[str]:
-        found: list[str] = self.page.locator(selector).all_inner_texts()
-        return found
-
-    @property
-    def count(self) -> str:
-        return str(self.page.inner_text("#count"))
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 def open_report(browser: Any, run_dir: Path, rows: Sequence[Row], results: list[ArmResult], **look: Any) -> Opened:
     record(run_dir, rows, results)
     report_run(run_dir, Prices(training_usd=1, local_usd_per_hour=0, input_usd_per_million=1, output_usd_per_million=1))
-    opened = Opened(browser.new_page(**look))
-    opened.page.on("request", lambda request: opened.requests.append(request.url))
-    opened.page.on("console", lambda message: opened.complaints.append(message.text))
-    opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    opened.page.goto((run_dir / "report.html").as_uri())
-    return opened
+    return Opened.at(browser, (run_dir / "report.html").as_uri(), **look)
+
+
+def count(opened: Opened) -> str:
+    return str(opened.page.inner_text("#count"))
 
 
 def test_it_opens_without_a_complaint_and_asks_for_nothing(browser: Any, tmp_path: Path) -> None:
@@ -82,24 +55,24 @@ def test_questions_are_filtered_by_pair_direction_outcome_and_text(browser: Any,
     rows = questions(12)
     opened = open_report(browser, tmp_path, rows, flipping(rows))
     page = opened.page
-    assert opened.count == "7 of 12 questions"
+    assert count(opened) == "7 of 12 questions"
     page.select_option("#direction", "break")
     assert opened.texts(".question .id") == ["q0"]
     page.select_option("#direction", "repair")
     assert opened.texts(".question .id") == ["q1", "q3", "q5", "q7", "q9", "q11"]
     page.select_option("#direction", "none")
-    assert opened.count == "5 of 12 questions"
+    assert count(opened) == "5 of 12 questions"
     page.select_option("#pair", label="guided-vs-standard")
     page.select_option("#direction", "repair")
-    assert opened.count == "11 of 12 questions"
+    assert count(opened) == "11 of 12 questions"
     page.select_option("#outcome", label="cot: correct (6)")
     assert opened.texts(".question .id") == ["q2", "q4", "q6", "q8", "q10"]
     page.fill("#search", "GUIDED on Q1")
-    playwright.expect(page.locator(".question")).to_have_count(1)
+    expect(page.locator(".question")).to_have_count(1)
     assert opened.texts(".question .id") == ["q10"]
     page.fill("#search", "nowhere")
-    playwright.expect(page.locator(".question")).to_have_count(0)
-    assert opened.count == "0 of 12 questions"
+    expect(page.locator(".question")).to_have_count(0)
+    assert count(opened) == "0 of 12 questions"
 
 
 def test_a_question_opens_on_demand_with_every_arm_side_by_side(browser: Any, tmp_path: Path) -> None:
@@ -180,24 +153,9 @@ def test_two_thousand_questions_of_three_arms_open_quickly(browser: Any, tmp_pat
     start = time.perf_counter()
     opened = open_report(browser, tmp_path, rows, results)
     report_s = time.perf_counter() - start
-    assert opened.count == "2000 of 2000 questions, 50 shown"
+    assert count(opened) == "2000 of 2000 questions, 50 shown"
     opened_ms = opened.page.evaluate("performance.getEntriesByType('navigation')[0].duration")
     assert opened_ms < 10_000, f"the page took {opened_ms:.0f} ms to open, writing and opening {report_s:.0f} s"
     assert opened.page.locator(".question").count() == 50
     opened.page.get_by_role("button", name="Show more").click()
     assert opened.page.locator(".question").count() == 100
-
-
-def contrast(page: Any, foreground: str, background: str) -> float:
-    """The WCAG contrast of an element's text on another's background."""
-    script = "([selector, property]) => getComputedStyle(document.querySelector(selector))[property]"
-    colours = [page.evaluate(script, [foreground, "color"]), page.evaluate(script, [background, "backgroundColor"])]
-    lights = sorted(luminance(colour) for colour in colours)
-    return (lights[1] + 0.05) / (lights[0] + 0.05)
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of "rgb(r, g, b)"."""
-    channels = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

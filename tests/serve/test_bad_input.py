@@ -150,3 +150,24 @@ def test_requests_add_up_to_outcomes_exactly(address: str) -> None:
     assert total("sg_agent_requests_total") == total("sg_agent_guide_outcomes_total") > 20
     assert total("sg_agent_requests_total") == total("sg_agent_request_seconds_count")
     assert 'model="other"' not in page
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"sec-fetch-site": "cross-site", "content-type": "text/plain"}, "cross_site"),
+        ({"host": "attacker.example:8080"}, "unknown_host"),
+        ({"host": "[2001:db8::1]:8080"}, "unknown_host"),
+    ],
+)
+def test_without_keys_no_other_website_can_ask_through_the_users_browser(
+    address: str, headers: dict[str, str], code: str
+) -> None:
+    refused(httpx.post(f"{address}/v1/chat/completions", json=body(), headers=headers), 403, code)
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080"])
+def test_this_machine_may_call_itself_by_all_its_names(address: str, host: str) -> None:
+    asked = {"host": host, "sec-fetch-site": "same-origin"}
+    assert httpx.post(f"{address}/v1/chat/completions", json=body(), headers=asked).status_code == 200
+    assert httpx.get(address, headers={"host": host, "sec-fetch-site": "cross-site"}).status_code == 200

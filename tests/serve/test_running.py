@@ -79,6 +79,7 @@ def ask(address: str, **more: object) -> httpx.Response:
     return httpx.post(f"{address}/v1/chat/completions", json=body("standard/u", **more), timeout=60)
 
 
+@pytest.mark.slow
 def test_a_signal_finishes_what_is_in_flight_and_lets_nothing_new_in(solver: Upstream) -> None:
     solver.pause_s = 0.5
     with command("--solver", f"u={solver.spec}") as server:
@@ -104,6 +105,7 @@ def test_a_signal_finishes_what_is_in_flight_and_lets_nothing_new_in(solver: Ups
     assert sum("[DONE]" in reply.text for reply in replies) == 1
 
 
+@pytest.mark.slow
 def test_the_grace_is_bounded(solver: Upstream) -> None:
     solver.pause_s = 20
     with command("--solver", f"u={solver.spec}", "--grace", "0.5") as server:
@@ -118,6 +120,7 @@ def test_the_grace_is_bounded(solver: Upstream) -> None:
     assert solver.hung_up.wait(5)
 
 
+@pytest.mark.slow
 def test_workers_share_port_metrics_and_limits(solver: Upstream, tmp_path: Path) -> None:
     made = subprocess.run(
         [sys.executable, "-m", "sg_agent.cli", "key", "alice", "--requests-per-minute", "20"],
@@ -143,6 +146,7 @@ def test_workers_share_port_metrics_and_limits(solver: Upstream, tmp_path: Path)
     assert secret not in "".join(server.log)
 
 
+@pytest.mark.slow
 def test_workers_stop_when_their_parent_is_killed(solver: Upstream) -> None:
     with command("--solver", f"u={solver.spec}", "--workers", "2") as server:
         server.process.kill()
@@ -153,6 +157,7 @@ def test_workers_stop_when_their_parent_is_killed(solver: Upstream) -> None:
                 time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced(solver: Upstream) -> None:
     with command("--solver", f"u={solver.spec}", "--workers", "2") as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
@@ -166,6 +171,7 @@ def test_a_killed_worker_is_replaced(solver: Upstream) -> None:
         assert server.stop() == 0
 
 
+@pytest.mark.slow
 def test_the_log_has_a_line_for_a_request_and_no_prompt(solver: Upstream) -> None:
     with command("--solver", f"u={solver.spec}") as server:
         ask(server.address, messages=[{"role": "user", "content": "the secret word is kumquat"}])
@@ -179,6 +185,7 @@ def test_the_log_has_a_line_for_a_request_and_no_prompt(solver: Upstream) -> Non
     assert (second["status"], second["error"]) == (400, "list_type")
 
 
+@pytest.mark.slow
 def test_content_is_logged_only_when_asked_for(solver: Upstream) -> None:
     with command("--solver", f"u={solver.spec}", "--log-content") as server:
         ask(server.address)

@@ -11,8 +11,9 @@ from sg_agent.evals.evidence import Evidence
 from sg_agent.evals.report import charts, tables, words
 from sg_agent.evals.report.content import Report
 from sg_agent.evals.report.page_data import page_data
-from sg_agent.evals.report.self_contained import asset, environment, policy
+from sg_agent.evals.report.self_contained import asset, environment
 from sg_agent.evals.report.tables import Table
+from sg_agent.page_policy import policy
 
 
 class Section(NamedTuple):

@@ -1,10 +1,8 @@
-"""What our pages are made with: templates that escape all text, a style, and a policy that lets nothing else in.
+"""What our pages are made with: templates that escape all text, and their styles and scripts.
 
 A page is one file and asks nothing of the network. Pages of other packages bring their own templates.
 """
 
-import hashlib
-from base64 import b64encode
 from importlib import resources
 from typing import Any
 
@@ -29,18 +27,6 @@ def environment(*packages: str) -> jinja2.Environment:
 def asset(name: str) -> str:
     """A style sheet or script of this package."""
     return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def policy(style: str, script: str | None = None, *, images: bool = False) -> str:
-    """The Content-Security-Policy that admits one style, one script and, if asked, images within the page."""
-    admitted = [f"style-src {_digest(style)}"]
-    admitted += [f"script-src {_digest(script)}"] if script is not None else []
-    admitted += ["img-src data:"] if images else []
-    return f"default-src 'none'; {'; '.join(admitted)}; base-uri 'none'; form-action 'none'"
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _visible(value: Any) -> Any:
