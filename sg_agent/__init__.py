@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sg_agent.errors import SgAgentError
     from sg_agent.evals.config import EvalConfig
     from sg_agent.evals.run import run_eval
-    from sg_agent.graphs import Settings, cot, guide, guided, standard
+    from sg_agent.graphs import Settings, auto, cot, guide, guided, standard
     from sg_agent.graphs.consult import consult_tool
     from sg_agent.graphs.middleware import GuidanceMiddleware
     from sg_agent.models import load_model
@@ -26,6 +26,7 @@ __all__ = [
     "ScriptedModel",
     "Settings",
     "SgAgentError",
+    "auto",
     "consult_tool",
     "cot",
     "guide",
@@ -41,6 +42,7 @@ _HOMES = {
     "ScriptedModel": "sg_agent.scripted",
     "Settings": "sg_agent.graphs",
     "SgAgentError": "sg_agent.errors",
+    "auto": "sg_agent.graphs",
     "consult_tool": "sg_agent.graphs.consult",
     "cot": "sg_agent.graphs",
     "guide": "sg_agent.graphs",

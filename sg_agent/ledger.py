@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
+from sg_agent.gate.decision import Decision
 from sg_agent.models import embedded_name, openai_server
 from sg_agent.prices import Prices
 
@@ -25,7 +26,8 @@ class CallRecord(TypedDict):
 
     `cached` is True when the reply came from LangChain's model cache or LangGraph's node cache: it cost nothing.
     `retries` is there when the call was made again, as often as we know: what a client does by itself we do not see.
-    `run` is there while a graph runs and names the run that made the call.
+    `run` is there while a graph runs and names the run that made the call. `decision` is there in the `auto` graph:
+    what led to the call.
     """
 
     role: Role
@@ -40,6 +42,7 @@ class CallRecord(TypedDict):
     error: str | None
     retries: NotRequired[int]
     run: NotRequired[str]
+    decision: NotRequired[Decision]
 
 
 class Source(NamedTuple):

@@ -65,12 +65,23 @@ def outcome(outputs: dict[str, Any]) -> Attributes:
     attributes: Attributes = {}
     if outputs.keys() & {"ledger", "problem"} and isinstance(reason := outputs.get("reason"), str):
         attributes = {"sg_agent.route": outputs.get("route"), "sg_agent.reason": ": ".join(reason.split(": ")[:2])}
+    for name in ("decision", "recheck"):
+        if isinstance(decision := outputs.get(name), dict) and {"route", "scores", "reason"} <= decision.keys():
+            attributes |= _decided(f"sg_agent.{name}", decision)
     records = outputs.get("ledger")
     if isinstance(records, list) and records and all(isinstance(it, dict) and "cost_usd" in it for it in records):
         attributes["sg_agent.cost_usd"] = total_cost(records)
         if "route" not in outputs:  # a node's one call
             attributes |= {"sg_agent.role": records[0]["role"], "sg_agent.cached": records[0]["cached"]}
     return known(attributes)
+
+
+def _decided(name: str, decision: dict[str, Any]) -> Attributes:
+    """What a policy decided, and why."""
+    reason = ": ".join(str(decision["reason"]).split(": ")[:2])
+    said = {"route": decision["route"], "threshold": decision.get("threshold"), "reason": reason}
+    scores = {f"{name}.score.{route}": score for route, score in decision["scores"].items()}
+    return {**{f"{name}.{key}": value for key, value in said.items()}, **scores}
 
 
 def known(attributes: Attributes) -> Attributes:

@@ -90,7 +90,7 @@ class OtelTracer(BaseCallbackHandler):
             return
         if run.parent:
             self._show_graph(run.parent, metadata or {})
-        attempt = inputs.get("index") if run.name == "solve" and isinstance(inputs, dict) else None
+        attempt = inputs.get("index") if run.name in ("solve", "stronger") and isinstance(inputs, dict) else None
         run.span = self._tracer.start_span(run.name, run.outside, attributes=known({"sg_agent.attempt": attempt}))
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002

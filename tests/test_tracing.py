@@ -18,7 +18,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from sg_agent import EvalConfig, ScriptedModel, Settings, guided, load_model, run_eval
+from sg_agent import EvalConfig, ScriptedModel, Settings, auto, guided, load_model, run_eval
+from sg_agent.gate.policy import Never
 from sg_agent.graphs import QuestionInput
 from sg_agent.tracing import OtelTracer, traced
 
@@ -162,6 +163,21 @@ def test_nodes_and_graph_say_what_was_decided_and_what_it_cost(spans: Spans) -> 
         "sg_agent.reason": passed,
         "sg_agent.cost_usd": 0.0,
     }
+
+
+def test_what_a_policy_decided_is_on_the_graph_and_on_the_node(spans: Spans) -> None:
+    graph = auto(always(PLAN), always("no idea"), policy=Never(), stronger=always(REPLY)).compile(name="auto")
+    graph.invoke(QUESTION, config={"callbacks": [OtelTracer(spans.provider)]})
+    expected = {
+        "sg_agent.decision.route": "direct",
+        "sg_agent.decision.reason": "never guided",
+        "sg_agent.recheck.route": "escalate",
+        "sg_agent.recheck.threshold": 0.5,
+        "sg_agent.recheck.score.agreement": 0.0,
+    }
+    assert expected.items() <= spans.attributes("invoke_workflow auto").items()
+    assert spans.attributes("gate")["sg_agent.decision.route"] == "direct"
+    assert spans.attributes("judge")["sg_agent.recheck.reason"] == "no answer could be read, 50% must"
 
 
 def test_a_call_of_a_server_follows_the_conventions(spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ the cards as --context). For any other question name a --solver, and a --guide f
 
 def run(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question, in quotes.")],
-    arm: Annotated[str, typer.Option("--arm", help="standard, cot or guided.")] = "guided",
+    arm: Annotated[str, typer.Option("--arm", help="standard, cot, guided or auto.")] = "guided",
     guide: options.Guide = options.EMBEDDED_GUIDE,
     solver: options.Solver = options.EMBEDDED_SOLVER,
     task: Annotated[
@@ -26,7 +26,11 @@ def run(
     context: Annotated[
         Path | None, typer.Option("--context", help="Passages: JSON, JSONL or plain text (Title: text).")
     ] = None,
+    policy: options.Policy = None,
+    gate: options.Gate = None,
+    stronger: options.Stronger = None,
     samples: options.Samples = 1,
+    stop_early: options.StopEarly = False,
     temperature: options.Temperature = None,
     max_tokens: options.MaxTokens = None,
     guide_max_tokens: options.GuideMaxTokens = None,
@@ -56,7 +60,11 @@ def run(
         solver=solver,
         task=task,
         context_file=context,
+        policy=policy,
+        gate=gate,
+        stronger=stronger,
         samples=samples,
+        stop_early=stop_early,
         temperature=temperature,
         max_tokens=max_tokens,
         guide_max_tokens=guide_max_tokens,

@@ -29,8 +29,8 @@ def run(
         str,
         typer.Option(
             "--arms",
-            help="standard, cot, guided; the controls untrained, self_plan, guide_alone, leak, oracle, placebo; ARM@K "
-            "for K attempts and a vote; NAME=package.module:graph for a graph of your own.",
+            help="standard, cot, guided, auto; the controls untrained, self_plan, guide_alone, leak, oracle, placebo; "
+            "ARM@K for K attempts and a vote; NAME=package.module:graph for a graph of your own.",
         ),
     ] = "standard,cot,guided",
     guide: options.Guide = options.EMBEDDED_GUIDE,
@@ -71,6 +71,10 @@ def run(
     junit: Annotated[
         Path | None, typer.Option("--junit", help="File for the comparison with --baseline, as JUnit XML.")
     ] = None,
+    policy: options.Policy = None,
+    gate: options.Gate = None,
+    stronger: options.Stronger = None,
+    stop_early: options.StopEarly = False,
     trace: options.Trace = False,
     json_output: options.Json = False,
     config: options.Config = None,  # noqa: ARG001 - its callback reads it
@@ -103,6 +107,10 @@ def run(
         baseline=baseline,
         max_drop=max_drop,
         junit=junit,
+        policy=policy,
+        gate=gate,
+        stronger=stronger,
+        stop_early=stop_early,
     )
     if dry_run:
         show_plan(wanted, json_output=json_output)

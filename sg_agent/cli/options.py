@@ -73,6 +73,21 @@ Fallback = Annotated[
     str | None, typer.Option("--fallback", help="Model that answers where the solver fails, after its retries.")
 ]
 Samples = Annotated[int, typer.Option("--samples", min=1, help="Attempts per question; majority vote above 1.")]
+StopEarly = Annotated[
+    bool, typer.Option("--stop-early", help="Of several attempts, ask no more once the vote cannot change.")
+]
+Policy = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        help="Of the arm auto: always, never, by_task:TASK=ROUTE,..., learned, budget:USD_PER_1000 or "
+        "callable:package.module:function; default learned with --gate, else always.",
+    ),
+]
+Gate = Annotated[Path | None, typer.Option("--gate", help="What `sg-agent gate fit` has written, for the arm auto.")]
+Stronger = Annotated[
+    str | None, typer.Option("--stronger", help="Solver that the arm auto escalates doubtful answers to, once.")
+]
 Temperature = Annotated[
     float | None, typer.Option("--temperature", min=0, help="Default: 0 for one sample, 0.7 for several.")
 ]

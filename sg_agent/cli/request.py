@@ -4,14 +4,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, get_args
+from typing import Any, NotRequired, TypedDict, get_args
 
 import typer
 
 from sg_agent.cli.context_file import load_context
 from sg_agent.errors import ConfigError
-from sg_agent.evals.arms import ARMS, Arm, Load, Setup
+from sg_agent.evals.arms import ARMS, Arm, Load, Routing, Setup
 from sg_agent.evals.usage import Tokens, format_cost, tokens_by_role
+from sg_agent.gate import Decision
 from sg_agent.graphs.state import Attempt, GraphOutput, Settings
 from sg_agent.ledger import CallRecord, total_cost
 from sg_agent.models import check_spec, load_model
@@ -19,7 +20,7 @@ from sg_agent.prices import Prices
 from sg_agent.rows import Passage, Row, Task
 from sg_agent.worlds.scope import unknown_words, world_of
 
-ASKABLE = ("standard", "cot", "guided")
+ASKABLE = ("standard", "cot", "guided", "auto")
 
 
 class Reply(TypedDict):
@@ -39,6 +40,8 @@ class Reply(TypedDict):
     cost_usd: float | None
     latency_s: float
     prompts: dict[str, str]
+    decision: NotRequired[Decision]
+    recheck: NotRequired[Decision | None]
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,11 @@ class Request:
         solver: str = "embedded:solver",
         task: str | None = None,
         context_file: Path | None = None,
+        policy: str | None = None,
+        gate: Path | None = None,
+        stronger: str | None = None,
         samples: int = 1,
+        stop_early: bool = False,
         temperature: float | None = None,
         max_tokens: int | None = None,
         guide_max_tokens: int | None = None,
@@ -77,16 +84,20 @@ class Request:
             raise ConfigError(f"unknown arm {arm!r}; accepted: {', '.join(ASKABLE)}")
         if task is not None and task not in get_args(Task):
             raise ConfigError(f"unknown task {task!r}; accepted: {', '.join(get_args(Task))}")
-        used = (solver, guide) if arm == "guided" else (solver,)
+        routing = Routing(policy, gate, stronger)
+        routing.check([arm])
+        used = [solver, *([guide] if arm in ("guided", "auto") else []), *([stronger] if stronger else [])]
         for spec in used:
             check_spec(spec)
         passages = load_context(context_file) if context_file else []
         if any(spec.startswith("embedded:") for spec in used):
             _check_scope(question, passages, solver)
         row = _row(question, task, passages)
-        chosen = ARMS[arm](Setup((row,), guide, solver, None if prices is None else Prices.load(prices)))
+        own_prices = None if prices is None else Prices.load(prices)
+        chosen = ARMS[arm](Setup((row,), guide, solver, own_prices, routing))
         settings = Settings(
             attempts=samples,
+            stop_early=stop_early,
             temperature=temperature,
             seed=seed,
             max_tokens=max_tokens,
@@ -138,6 +149,9 @@ def report(reply: Reply, *, streamed: bool) -> None:
         typer.echo(f"guidance:\n{reply['guidance']}\n")
     if reply["arm"] == "guided" and reply["route"] == "direct":
         typer.echo(f"answered without guidance: {reply['reason']}")
+    for decision in (reply.get("decision"), reply.get("recheck")):
+        if decision:
+            typer.echo(f"{decision['route']}: {decision['reason']}")
     if reply["answer"] is None and not streamed:
         typer.echo("\n".join(attempt["text"] for attempt in reply["attempts"]))
     typer.echo(f"answer: {reply['answer']}")
@@ -182,7 +196,7 @@ def _loader(request: Request) -> Load:
 
 def _reply(request: Request, output: GraphOutput | dict[str, Any], latency_s: float) -> Reply:
     ledger: list[CallRecord] = output["ledger"]
-    return {
+    reply: Reply = {
         "question": request.row.question,
         "arm": request.arm.name,
         "task": request.row.task,
@@ -198,3 +212,6 @@ def _reply(request: Request, output: GraphOutput | dict[str, Any], latency_s: fl
         "latency_s": round(latency_s, 3),
         "prompts": output["prompts"],
     }
+    if "decision" in output:
+        reply |= {"decision": output["decision"], "recheck": output["recheck"]}
+    return reply

@@ -13,11 +13,12 @@ from typing import Any, get_args
 from langchain_core.language_models import BaseChatModel
 
 from sg_agent.errors import ConfigError
-from sg_agent.evals.arms import Setup, make_arms
+from sg_agent.evals.arms import Routing, Setup, make_arms
 from sg_agent.evals.few_shot import check_shots, load_examples
 from sg_agent.evals.stand_in import StandIn
 from sg_agent.evals.suites import Suite, check_suite, load_suite
 from sg_agent.files import check_writable
+from sg_agent.gate.policy import Policy
 from sg_agent.graphs.state import Settings
 from sg_agent.ledger import in_process
 from sg_agent.models import Model, check_spec, fingerprint, model_name
@@ -42,7 +43,9 @@ class EvalConfig:
     the same config continues by itself. `data`, `revision` and `shuffle` are as in `load_suite`; `shots` examples
     before every question come from the suite's training rows, or from the file `shots_from`. `baseline` is the
     result.json of an earlier run on the same questions: the result then says of each arm whether it got worse, by more
-    than `max_drop` points (None is 0), and `junit` is a file to say so in.
+    than `max_drop` points (None is 0), and `junit` is a file to say so in. The arm `auto` decides by `policy` (an
+    object, or a name as `sg_agent.gate.named` reads it), a fitted `gate` and a `stronger` solver. `stop_early` lets
+    ARM@K ask no more attempts once the vote cannot change.
     """
 
     suite: str
@@ -67,6 +70,10 @@ class EvalConfig:
     baseline: str | Path | None = None
     max_drop: float | None = None
     junit: str | Path | None = None
+    policy: str | Policy | None = None
+    gate: str | Path | None = None
+    stronger: Model | None = None
+    stop_early: bool = False
 
     def check(self) -> None:
         """Raise ConfigError or ModelError for what can be told wrong without reading rows or loading models."""
@@ -80,6 +87,7 @@ class EvalConfig:
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
             raise ConfigError(f"max_cost must be above 0, not {self.max_cost!r}")
         self._check_regression()
+        self.routing.check(self.arms)
         _ = self.own_prices
         if self.out is not None:
             check_writable(Path(self.out), "out")
@@ -95,7 +103,12 @@ class EvalConfig:
 
     def setup(self, rows: tuple[Row, ...] = ()) -> Setup:
         """What the arms are made from."""
-        return Setup(rows, self.guide, self.solver, self.own_prices)
+        return Setup(rows, self.guide, self.solver, self.own_prices, self.routing)
+
+    @property
+    def routing(self) -> Routing:
+        """What the arm `auto` decides by."""
+        return Routing(self.policy, self.gate, self.stronger)
 
     def load_suite(self) -> Suite:
         """The questions, and the examples shown before each. Raises a UserError for files or rows that will not do."""
@@ -122,6 +135,7 @@ class EvalConfig:
             seed=self.seed,
             max_tokens=self.max_tokens,
             guide_max_tokens=self.guide_max_tokens or Settings.guide_max_tokens,
+            stop_early=self.stop_early,
             examples=[row.model_dump(exclude_none=True) for row in examples],
         )
 
@@ -162,6 +176,8 @@ class EvalConfig:
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "guide_max_tokens": self.guide_max_tokens,
+            **self.routing.identity(),
+            **({"stop_early": True} if self.stop_early else {}),
         }
 
     def run_dir(self, suite: Suite) -> Path:
@@ -189,8 +205,12 @@ class EvalConfig:
             ("--baseline", self.baseline),
             ("--max-drop", self.max_drop),
             ("--junit", self.junit),
+            ("--policy", self.policy),
+            ("--gate", self.gate),
+            ("--stronger", None if self.stronger is None else shown_model(self.stronger)),
         ):
             words += [] if value is None else [flag, str(value)]
+        words += ["--stop-early"] if self.stop_early else []
         words += ["--shuffle"] if self.shuffle else []
         words += ["--trust-remote-code"] if self.trust_remote_code else []
         return shlex.join(words)

@@ -10,7 +10,7 @@ import operator
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, Protocol, TypedDict
 
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
@@ -19,6 +19,7 @@ from sg_agent.errors import BudgetSpent, RunError, SolverError
 from sg_agent.evals.arms import Arm, Load
 from sg_agent.evals.outcomes import Outcome, outcome
 from sg_agent.evals.scoring import score
+from sg_agent.gate import Decision
 from sg_agent.graphs.state import Attempt, GraphOutput, Route, Settings
 from sg_agent.ledger import CallRecord
 from sg_agent.rows import Row
@@ -32,7 +33,10 @@ Admit = Callable[[], AbstractAsyncContextManager[object]]
 
 
 class ArmResult(TypedDict):
-    """One arm's answer to one question, a line of results.jsonl. `latency_s` is the arm's time on the clock."""
+    """One arm's answer to one question, a line of results.jsonl. `latency_s` is the arm's time on the clock.
+
+    `decision` and `recheck` are there of the arm `auto`.
+    """
 
     id: str
     arm: str
@@ -48,6 +52,8 @@ class ArmResult(TypedDict):
     ledger: list[CallRecord]
     latency_s: float
     prompts: dict[str, str]
+    decision: NotRequired[Decision]
+    recheck: NotRequired[Decision | None]
 
 
 class EvalInput(TypedDict):
@@ -114,7 +120,7 @@ def answered(row: Row, arm: str, output: GraphOutput | dict[str, Any], latency_s
         error = RunError(f"the {broken['role']} failed: {broken['error']}")
         return {**failed(row, arm, error, latency_s), "ledger": output["ledger"]}
     scored = score(output["answer"], row)
-    return {
+    result: ArmResult = {
         "id": row.id,
         "arm": arm,
         "answer": output["answer"],
@@ -130,6 +136,9 @@ def answered(row: Row, arm: str, output: GraphOutput | dict[str, Any], latency_s
         "latency_s": round(latency_s, 4),
         "prompts": output["prompts"],
     }
+    if "decision" in output:
+        result |= {"decision": output["decision"], "recheck": output["recheck"]}
+    return result
 
 
 def failed(row: Row, arm: str, error: Exception, latency_s: float) -> ArmResult:

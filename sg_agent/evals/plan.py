@@ -7,6 +7,7 @@ what the models would be asked, but for the guidance, which is a stand-in's.
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypedDict
 
 from sg_agent.evals.arms import Arm
@@ -74,7 +75,7 @@ def plan_eval(config: EvalConfig) -> EvalPlan:
     """The plan of what `run_eval(config)` would do now. Raises what that would before its first question."""
     run = prepare(config)
     suite, arms, run_dir = run.suite, run.arms, run.run_dir
-    settings = config.settings(suite.examples)
+    settings = replace(config.settings(suite.examples), stop_early=False)  # stand-ins would agree at once
     store = ResultStore(run_dir.results).peek()
     missing, prices = {arm.name: _missing(arm, suite.rows, store) for arm in arms}, config.own_prices
     calls = [call for arm in arms for call in _calls(arm, missing[arm.name], settings, store, prices)]
@@ -207,5 +208,6 @@ def _assumptions(calls: list[CallPlan]) -> list[str]:
     return [
         read,
         *used,
-        "guidance that fails the check is written again once, and failed calls are repeated: not counted",
+        "guidance that fails the check is written again once, failed calls are repeated, doubtful answers of the arm "
+        "auto may be escalated: not counted",
     ]

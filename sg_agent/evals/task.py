@@ -80,7 +80,9 @@ def _value(result: ArmResult | None) -> float:
 
 
 def transcript(result: ArmResult) -> str:
-    """What Inspect's viewer shows of an arm: its outcome, the guidance, and the replies or the error."""
+    """What Inspect's viewer shows of an arm: outcome, what was decided, guidance, and the replies or the error."""
     guidance = [f"guidance:\n{result['guidance']}"] if result["guidance"] else []
     said = [result["error"]] if result["error"] else [attempt["text"] for attempt in result["attempts"]]
-    return "\n\n".join([f"{result['arm']}: {result['outcome']}", *guidance, *said])
+    decisions = [decision for decision in (result.get("decision"), result.get("recheck")) if decision]
+    why = [f"{decision['route']}: {decision['reason']} {decision['scores'] or ''}".strip() for decision in decisions]
+    return "\n\n".join([f"{result['arm']}: {result['outcome']}", *why, *guidance, *said])

@@ -7,23 +7,24 @@ from typing import Any, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import CachePolicy, RetryPolicy, TimeoutPolicy
+from langgraph.types import CachePolicy, RetryPolicy, Send, TimeoutPolicy
 
 from sg_agent.graphs.model_node import retry_policy
 from sg_agent.graphs.nodes import (
     Onward,
     Prompts,
-    after_gather,
     after_route,
     attempts,
     check,
     checked_then,
     gather,
+    gathered_then,
     guide_failed,
     guide_node,
     route,
     solve_failed,
     solve_node,
+    solved_then,
 )
 from sg_agent.graphs.review import after_route_to_review, by_review, review_node
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, SolverPhase, State
@@ -48,20 +49,26 @@ class Calls:
     prices: Prices | None = None
 
 
-def solver_graph(solver: Model, calls: Calls) -> Graph:
-    """START -> route, and solve -> vote -> END: what lies between is the arm's own.
+def solver_graph(solver: Model, calls: Calls, ask: Onward, *, then: str = "vote") -> Graph:
+    """START -> route, and solve -> vote -> END: what lies between is the arm's own, up to `ask`, which asks the solver.
 
-    With a fallback, solve -> gather -> fallback (x failed attempts) -> vote.
+    With a fallback, attempts that may stop early, or something else to do `then`, it is solve -> gather (-> fallback,
+    the failed attempts) (-> solve, the next wave) -> then.
     """
-    model = load_model(solver)
+    model, gathers = load_model(solver), calls.fallback is not None or then != "vote"
     graph: Graph = StateGraph(State, Settings, input_schema=QuestionInput, output_schema=GraphOutput)
     graph.add_node("route", route)
     node = solve_node(model, calls.prompts, calls.prices)
-    on_error = solve_failed(model, fallback=calls.fallback is not None)
-    graph.add_node("solve", node, **_around(model, calls, on_error, calls.timeout, retry_policy(model)))
-    if calls.fallback is None:
-        graph.add_edge("solve", "vote")
+    on_error = solve_failed(model, fallback=calls.fallback is not None, gathers=gathers)
+    graph.add_node("solve", node, **around(model, calls, on_error, calls.timeout, retry_policy(model)))
+    graph.add_node("gather", gather)
+    ends = ["solve", then] if calls.fallback is None else ["solve", then, "fallback"]
+    graph.add_conditional_edges("gather", gathered_then(ask, then), ends)
+    if gathers:
+        graph.add_edge("solve", "gather")
     else:
+        graph.add_conditional_edges("solve", solved_then(then), ["gather", then])
+    if calls.fallback is not None:
         _add_fallback(graph, load_model(calls.fallback), calls)
     graph.add_node("vote", vote)
     graph.add_edge(START, "route")
@@ -70,15 +77,13 @@ def solver_graph(solver: Model, calls: Calls) -> Graph:
 
 
 def _add_fallback(graph: Graph, model: BaseChatModel, calls: Calls) -> None:
-    """Between solve and vote: the failed attempts, when all have ended, asked of the fallback, once."""
-    node = solve_node(model, calls.prompts, calls.prices, as_fallback=True)
-    graph.add_node(
-        "fallback", node, **_around(model, calls, solve_failed(model, as_fallback=True), calls.timeout, None)
+    """The failed attempts of a wave, when all of it have ended, asked of the fallback, once."""
+    node, on_error = (
+        solve_node(model, calls.prompts, calls.prices, instead="fallback"),
+        solve_failed(model, gathers=True, instead="fallback"),
     )
-    graph.add_node("gather", gather)
-    graph.add_edge("solve", "gather")
-    graph.add_conditional_edges("gather", after_gather, ["fallback", "vote"])
-    graph.add_edge("fallback", "vote")
+    graph.add_node("fallback", node, **around(model, calls, on_error, calls.timeout, None))
+    graph.add_edge("fallback", "gather")
 
 
 def add_guide(
@@ -95,24 +100,36 @@ def add_guide(
     When the guide fails, or takes too long, the question goes `onward` too. With `review`, what passed the check goes
     by a person first.
     """
+    if review:
+        add_guide_nodes(graph, guide, calls, onward=by_review(onward), ends=["review", *ends])
+        graph.add_node("review", review_node)
+        graph.add_conditional_edges("route", after_route_to_review)
+        graph.add_conditional_edges("review", onward, ends)
+    else:
+        add_guide_nodes(graph, guide, calls, onward=onward, ends=ends)
+        graph.add_conditional_edges("route", after_route)
+
+
+def add_guide_nodes(
+    graph: StateGraph[State, Settings, QuestionInput, Any],
+    guide: Model,
+    calls: Calls,
+    *,
+    onward: Onward,
+    ends: list[str],
+) -> None:
+    """guide -> check (-> guide once), then `onward`; how a question gets there is the caller's."""
     model = load_model(guide)
     node, on_error = guide_node(model, calls.prompts, calls.prices), guide_failed(model, onward)
     timeout = calls.timeout if calls.guide_timeout is None else calls.guide_timeout
     retry = retry_policy(model, after_timeout=False)
-    graph.add_node("guide", node, **_around(model, calls, on_error, timeout, retry))
+    graph.add_node("guide", node, **around(model, calls, on_error, timeout, retry))
     graph.add_node("check", check)
     graph.add_edge("guide", "check")
-    if review:
-        graph.add_node("review", review_node)
-        graph.add_conditional_edges("route", after_route_to_review)
-        graph.add_conditional_edges("check", checked_then(by_review(onward)), ["guide", "review", *ends])
-        graph.add_conditional_edges("review", onward, ends)
-    else:
-        graph.add_conditional_edges("route", after_route)
-        graph.add_conditional_edges("check", checked_then(onward), ["guide", *ends])
+    graph.add_conditional_edges("check", checked_then(onward), ["guide", *ends])
 
 
-def _around(
+def around(
     model: BaseChatModel, calls: Calls, on_error: Callable[..., Any], timeout: Timeout, retry: RetryPolicy | None
 ) -> dict[str, Any]:
     """What LangGraph does around a model call."""
@@ -122,8 +139,12 @@ def _around(
 
 def direct_graph(phase: SolverPhase, solver: Model, calls: Calls) -> Graph:
     """START -> route -> solve (x n attempts) -> vote -> END, the solver asked with the prompt of `phase`."""
-    graph = solver_graph(solver, calls)
-    graph.add_conditional_edges("route", lambda state: attempts(state, phase), ["solve"])
+
+    def ask(state: State) -> list[Send]:
+        return attempts(state, phase)
+
+    graph = solver_graph(solver, calls, ask)
+    graph.add_conditional_edges("route", ask, ["solve"])
     return graph
 
 

@@ -42,7 +42,7 @@ def guided(
     what `Command(resume=...)` may answer); it needs a checkpointer. Raises ModelError for a spec that cannot be used.
     """
     calls = Calls(prompts or {}, cache_policy, timeout, guide_timeout, fallback, prices)
-    graph = solver_graph(solver, calls)
+    graph = solver_graph(solver, calls, solve)
     add_guide(graph, guide, calls, onward=solve, ends=["solve"], review=review)
     return graph
 

@@ -11,7 +11,7 @@ from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, Send
 
-from sg_agent.answers import parse_answer
+from sg_agent.answers import parse_answer, vote_key
 from sg_agent.checks import break_tokens, check_guidance, clean_guidance
 from sg_agent.errors import BudgetSpent, ConfigError, DataError, UserError
 from sg_agent.finish import ReplyFinish, finish_of
@@ -27,6 +27,7 @@ from sg_agent.graphs.state import (
     SolverPhase,
     State,
 )
+from sg_agent.graphs.stopping import Vote, next_wave, settled
 from sg_agent.ledger import failed_call
 from sg_agent.models import model_name
 from sg_agent.prices import Prices
@@ -37,6 +38,7 @@ DRAFTS = 2
 
 Prompts = Mapping[Phase, str | Path]
 Update = dict[str, Any]
+Instead = Literal["fallback", "stronger"]  # who answers in the place of the solver
 Onward = Callable[[State], list[Send] | str]  # where a question goes once it is settled what guidance it has
 
 
@@ -82,6 +84,7 @@ def _asked(state: State, settings: Settings) -> Asked:
         "examples": [example.model_dump(exclude_none=True) for example in examples],
         "kind": settings.kind or row.kind,
         "attempts": settings.attempts,
+        "stop_early": settings.stop_early,
         "guide": {name: value for name, value in guide.items() if value is not None},
         "solver": {name: value for name, value in solver.items() if value is not None},
     }
@@ -175,9 +178,10 @@ def checked_then(onward: Onward) -> Onward:
 
 
 def attempts(state: State, phase: SolverPhase) -> list[Send]:
-    """A Send per attempt."""
-    asked = state["asked"]
-    seed = asked["solver"].get("seed")
+    """A Send per attempt; of attempts that may stop early, the next wave."""
+    asked, made = state["asked"], len(state["attempts"])
+    seed, missing = asked["solver"].get("seed"), asked["attempts"] - made
+    wave = next_wave(_votes(state), missing) if asked["stop_early"] else missing
     return [
         Send(
             "solve",
@@ -190,15 +194,22 @@ def attempts(state: State, phase: SolverPhase) -> list[Send]:
                 guidance=state["guidance"] if phase in ("solver", "leak") else None,
                 phase=phase,
                 index=index,
+                stop_early=asked["stop_early"],
                 settings=asked["solver"] if seed is None else {**asked["solver"], "seed": seed + index},
             ),
         )
-        for index in range(asked["attempts"])
+        for index in range(made, made + wave)
     ]
 
 
+def _votes(state: State) -> list[Vote]:
+    """What the attempts so far vote for, in their order."""
+    tried, task = sorted(state["attempts"], key=lambda attempt: attempt["index"]), state["asked"]["row"]["task"]
+    return [None if attempt["answer"] is None else vote_key(attempt["answer"], task) for attempt in tried]
+
+
 def solve_node(
-    model: BaseChatModel, prompts: Prompts, prices: Prices | None, *, as_fallback: bool = False
+    model: BaseChatModel, prompts: Prompts, prices: Prices | None, *, instead: Instead | None = None
 ) -> ModelNode[SolveInput]:
     """One attempt of the solver, or of what answers in its place, its answer parsed."""
 
@@ -221,8 +232,8 @@ def solve_node(
             finish=finish_of(answered.reply),
             error=None,
         )
-        if as_fallback:
-            attempt["fallback"] = model_name(model)
+        if instead:
+            attempt[instead] = model_name(model)
         return {"attempts": [attempt], "prompts": {state["phase"]: answered.call.prompt.stamp}}
 
     return ModelNode("solver", model, prepare, conclude, prices)
@@ -236,10 +247,10 @@ def _answer(state: SolveInput, text: str, finish: ReplyFinish) -> str | None:
 
 
 def solve_failed(
-    model: BaseChatModel, *, fallback: bool = False, as_fallback: bool = False
+    model: BaseChatModel, *, fallback: bool = False, gathers: bool = False, instead: Instead | None = None
 ) -> Callable[[SolveInput, NodeError], Command[str]]:
     """A failed attempt goes to the `fallback` if there is one. Else it is an error record beside the others; `vote`
-    raises when there are no others.
+    raises when there are no others. `gathers`: what follows the attempts is `gather`, even if none may stop early.
 
     User errors and a spent budget stop the question.
     """
@@ -252,18 +263,31 @@ def solve_failed(
             return Command(update={"failed": [state], "ledger": [record]}, goto="gather")
         said = f"{type(error.error).__name__}: {error.error}"
         attempt = Attempt(index=state["index"], text="", tool_calls=[], answer=None, finish="error", error=said)
-        if as_fallback:
-            attempt["fallback"] = model_name(model)
-        return Command(update={"attempts": [attempt], "ledger": [record]}, goto="vote")
+        if instead:
+            attempt[instead] = model_name(model)
+        update = {"attempts": [attempt], "ledger": [record]}
+        return Command(update=update, goto="gather" if gathers or state["stop_early"] else "vote")
 
     return handle
 
 
 def gather(state: State) -> Update:  # noqa: ARG001 - a node takes state
-    """Wait for all attempts, so that the vote follows the fallback's."""
+    """Wait for all attempts of a wave, so that what follows sees them all."""
     return {}
 
 
-def after_gather(state: State) -> list[Send] | Literal["vote"]:
-    """Failed attempts to the fallback, if there are any."""
-    return [Send("fallback", attempt) for attempt in state["failed"]] or "vote"
+def gathered_then(ask: Onward, then: str) -> Onward:
+    """Failed attempts to the fallback, if there is one; the next wave of attempts by `ask`; at last `then`."""
+
+    def after_gather(state: State) -> list[Send] | str:
+        made = {attempt["index"] for attempt in state["attempts"]}
+        if unanswered := [attempt for attempt in state["failed"] if attempt["index"] not in made]:
+            return [Send("fallback", attempt) for attempt in unanswered]
+        return then if settled(_votes(state), state["asked"]["attempts"] - len(made)) else ask(state)
+
+    return after_gather
+
+
+def solved_then(then: str) -> Callable[[State], str]:
+    """Attempts that may stop early are gathered first; others need no further step."""
+    return lambda state: "gather" if state["asked"]["stop_early"] else then

@@ -10,10 +10,11 @@ from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
+from sg_agent.gate.decision import Decision, GateRoute
 from sg_agent.ledger import CallRecord
 from sg_agent.rows import Kind, Task
 
-Route = Literal["guided", "direct"]
+Route = GateRoute
 Finish = Literal["stop", "length", "refusal", "filtered", "empty", "error"]
 SolverPhase = Literal["standard", "cot", "solver", "leak"]
 
@@ -47,7 +48,8 @@ class Attempt(TypedDict):
     asks tools for.
 
     `finish` is as `sg_agent.finish` says. An attempt that failed has an `error`, no text and finish "error".
-    `fallback` is there when the solver had failed: the model that answered, or failed, in its place.
+    `fallback` is there when the solver had failed: the model that answered, or failed, in its place. `stronger` is
+    there when the question was escalated: the model that answered, or failed.
     """
 
     index: int
@@ -57,6 +59,7 @@ class Attempt(TypedDict):
     finish: Finish
     error: str | None
     fallback: NotRequired[str]
+    stronger: NotRequired[str]
 
 
 class GraphOutput(TypedDict):
@@ -66,7 +69,8 @@ class GraphOutput(TypedDict):
     solver was shown, None when nothing was; `answer` is the majority of the parsed attempts, None when none could be
     parsed, and `chosen` the index of the attempt that gave it (without one, of the first that did not fail); `messages`
     is the conversation with that attempt's reply, empty where a question was asked; `prompts` maps each phase to the id
-    and hash of its template; `ledger` has a record for every model call.
+    and hash of its template; `ledger` has a record for every model call. In the `auto` graph `decision` is what the
+    policy chose, and `recheck` what became of the answer at hand, None where it was not looked at.
     """
 
     answer: str | None
@@ -78,6 +82,8 @@ class GraphOutput(TypedDict):
     reason: str
     prompts: dict[str, str]
     ledger: list[CallRecord]
+    decision: NotRequired[Decision]
+    recheck: NotRequired[Decision | None]
 
 
 class GuideOutput(TypedDict):
@@ -103,6 +109,7 @@ class Asked(TypedDict):
     examples: list[dict[str, Any]]
     kind: Kind
     attempts: int
+    stop_early: bool
     guide: dict[str, Any]
     solver: dict[str, Any]
 
@@ -126,6 +133,7 @@ class SolveInput(TypedDict):
     guidance: str | None
     phase: SolverPhase
     index: int
+    stop_early: bool
     settings: dict[str, Any]
 
 
@@ -142,6 +150,8 @@ class State(QuestionInput):
     failed: Annotated[list[SolveInput], operator.add]
     answer: NotRequired[str | None]
     chosen: NotRequired[int | None]
+    decision: NotRequired[Decision]
+    recheck: NotRequired[Decision | None]
     prompts: Annotated[dict[str, str], operator.or_]
     ledger: Annotated[list[CallRecord], operator.add]
 
@@ -152,13 +162,16 @@ class Settings:
     temperature, or no seed, is asked without.
 
     `attempts` above 1 asks the solver that many times (majority vote), at temperature 0.7 unless one is given; with a
-    `seed` attempt i is asked with seed + i. `temperature` and `max_tokens` are the solver's, `guide_temperature` and
-    `guide_max_tokens` the guide's. `kind` overrides what the task takes. `examples` are canonical rows, as plain data,
-    that every model is shown before the question (`sg_agent.prompts.few_shot` says how). `solver_options` is what else
-    every call to the solver is given, such as `stop`, `tools` or `response_format`, in the solver's own terms.
+    `seed` attempt i is asked with seed + i. With `stop_early` they are asked in waves, and no more once the vote cannot
+    change: the same answer by fewer attempts, later where calls are slow (`sg_agent.graphs.stopping`). `temperature`
+    and `max_tokens` are the solver's, `guide_temperature` and `guide_max_tokens` the guide's. `kind` overrides what the
+    task takes. `examples` are canonical rows, as plain data, that every model is shown before the question
+    (`sg_agent.prompts.few_shot` says how). `solver_options` is what else every call to the solver is given, such as
+    `stop`, `tools` or `response_format`, in the solver's own terms.
     """
 
     attempts: int = 1
+    stop_early: bool = False
     kind: Kind | None = None
     temperature: float | None = None
     seed: int | None = None

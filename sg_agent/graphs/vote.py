@@ -1,6 +1,7 @@
 """The last node: one answer out of the attempts (`vote`), or guidance alone (`settle`); then the ledger is complete."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from langgraph.types import Overwrite
@@ -19,16 +20,16 @@ def vote(state: State) -> dict[str, Any]:
 
     The ledger is complete here: what came from a cache is marked, since nobody paid for it in this run.
     """
-    ledger = _paid(state)
+    ledger = [_led_to(state, record) for record in _paid(state)]
     tried = sorted(state["attempts"], key=lambda attempt: attempt["index"])
     if tried and all(attempt["error"] for attempt in tried):
         raise SolverError(f"the solver failed: {tried[-1]['error']}", ledger)
-    chosen = _chosen([attempt for attempt in tried if not attempt["error"]], state["asked"]["row"]["task"])
+    chosen = winner(tried, state["asked"]["row"]["task"])
     return {
         "answer": chosen and chosen["answer"],
         "chosen": chosen and chosen["index"],
         "messages": [reply(chosen)] if chosen and state["asked"]["chat"] else [],
-        "reason": _with_fallback(state["reason"], tried),
+        "reason": _without_stronger(_with_fallback(state["reason"], tried), tried, chosen),
         "ledger": Overwrite(ledger),
     }
 
@@ -52,10 +53,31 @@ def _with_fallback(reason: str, tried: list[Attempt]) -> str:
     )
 
 
-def _chosen(tried: list[Attempt], task: Task) -> Attempt | None:
-    """The first attempt with the answer that most have; the first of all when none has any."""
-    keys = {a["index"]: vote_key(a["answer"], task) for a in tried if a["answer"] is not None}
+def _without_stronger(reason: str, tried: list[Attempt], chosen: Attempt | None) -> str:
+    """`reason`, and that the stronger solver gave no answer, where the one at hand had to do."""
+    escalated = next((attempt for attempt in tried if "stronger" in attempt), None)
+    if escalated is None or escalated is chosen:
+        return reason
+    return f"{reason}; the stronger solver {escalated['stronger']} gave no answer: the one at hand stays"
+
+
+def _led_to(state: State, record: CallRecord) -> CallRecord:
+    """`record` with the decision that led to the call, where a policy decides."""
+    decision, recheck = state.get("decision"), state.get("recheck")
+    if decision is None:
+        return record
+    escalated = record["attempt"] is not None and record["attempt"] >= state["asked"]["attempts"]
+    return {**record, "decision": recheck if escalated and recheck else decision}
+
+
+def winner(tried: Sequence[Attempt], task: Task) -> Attempt | None:
+    """The first attempt with the answer that most have; the first of all when none has any; None when all failed.
+
+    An answer of the stronger solver's needs no vote.
+    """
+    good = [attempt for attempt in tried if not attempt["error"]]
+    if escalated := [attempt for attempt in good if "stronger" in attempt and attempt["answer"] is not None]:
+        return escalated[0]
+    keys = {a["index"]: vote_key(a["answer"], task) for a in good if a["answer"] is not None}
     votes = Counter(keys.values())
-    return max(
-        tried, key=lambda attempt: votes[keys[attempt["index"]]] if attempt["index"] in keys else 0, default=None
-    )
+    return max(good, key=lambda attempt: votes[keys[attempt["index"]]] if attempt["index"] in keys else 0, default=None)

@@ -76,6 +76,7 @@ def test_each_arm_names_the_models_it_uses() -> None:
         "standard": ("s:1",),
         "cot": ("s:1",),
         "guided": ("local:base@adapter", "s:1"),
+        "auto": ("local:base@adapter", "s:1"),
         "untrained": ("local:base", "s:1"),
         "self_plan": ("s:1", "s:1"),
         "guide_alone": ("local:base@adapter",),
@@ -109,7 +110,7 @@ def test_only_models_that_an_arm_uses_are_checked(arms: tuple[str, ...], unused:
 @pytest.mark.parametrize("arm", ARMS)
 def test_every_arm_says_what_it_controls_for(arm: str) -> None:
     said = " ".join((ARMS[arm].__doc__ or "").split())
-    assert arm == "guided" or "Controls for" in said
+    assert arm in ("guided", "auto") or "Controls for" in said
 
 
 def test_arms_are_made_before_any_row_is_read() -> None:
@@ -163,7 +164,7 @@ def test_a_guide_without_adapter_has_no_untrained_arm(guide: str) -> None:
 
 def test_every_arm_says_itself_what_it_shows_with_examples_and_whether_it_is_a_control() -> None:
     made = {arm.name: arm for arm in make_arms(tuple(ARMS), EMBEDDED)}
-    assert {name for name, arm in made.items() if arm.control} == made.keys() - {"standard", "cot", "guided"}
+    assert {name for name, arm in made.items() if arm.control} == made.keys() - {"standard", "cot", "guided", "auto"}
     assert {name for name in made if is_control(f"{name}@3")} == {name for name, arm in made.items() if arm.control}
     assert {name: arm.phases for name, arm in made.items() if "solver" not in arm.phases} == {
         "standard": ("standard",),

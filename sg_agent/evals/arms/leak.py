@@ -32,7 +32,7 @@ def leak_graph(guide: Model, solver: Model, *, prices: Prices | None = None) -> 
     From check it is back to guide once, then to vote without an answer.
     """
     calls = Calls(prices=prices)
-    graph = solver_graph(solver, calls)
+    graph = solver_graph(solver, calls, solve)
     add_guide(graph, guide, calls, onward=solve, ends=["solve", "vote"])
     return graph
 
