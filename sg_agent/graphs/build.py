@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import get_runtime
 from langgraph.types import CachePolicy, RetryPolicy, Send, TimeoutPolicy
 
 from sg_agent.graphs.model_node import retry_policy
@@ -28,6 +29,7 @@ from sg_agent.graphs.nodes import (
 )
 from sg_agent.graphs.review import after_route_to_review, by_review, review_node
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, SolverPhase, State
+from sg_agent.graphs.step import Step
 from sg_agent.graphs.vote import vote
 from sg_agent.models import Model, load_model, model_name
 from sg_agent.prices import Prices
@@ -35,6 +37,8 @@ from sg_agent.prompts import Phase, load_prompt
 
 Graph: TypeAlias = StateGraph[State, Settings, QuestionInput, GraphOutput]
 Timeout: TypeAlias = TimeoutPolicy | float | None
+
+ROUTE = Step(lambda state: route(state, get_runtime(Settings)), name="route")
 
 
 @dataclass(frozen=True)
@@ -57,20 +61,20 @@ def solver_graph(solver: Model, calls: Calls, ask: Onward, *, then: str = "vote"
     """
     model, gathers = load_model(solver), calls.fallback is not None or then != "vote"
     graph: Graph = StateGraph(State, Settings, input_schema=QuestionInput, output_schema=GraphOutput)
-    graph.add_node("route", route)
+    graph.add_node("route", ROUTE)
     node = solve_node(model, calls.prompts, calls.prices)
     on_error = solve_failed(model, fallback=calls.fallback is not None, gathers=gathers)
     graph.add_node("solve", node, **around(model, calls, on_error, calls.timeout, retry_policy(model)))
-    graph.add_node("gather", gather)
+    graph.add_node("gather", Step(gather))
     ends = ["solve", then] if calls.fallback is None else ["solve", then, "fallback"]
-    graph.add_conditional_edges("gather", gathered_then(ask, then), ends)
+    graph.add_conditional_edges("gather", Step(gathered_then(ask, then)), ends)
     if gathers:
         graph.add_edge("solve", "gather")
     else:
-        graph.add_conditional_edges("solve", solved_then(then), ["gather", then])
+        graph.add_conditional_edges("solve", Step(solved_then(then)), ["gather", then])
     if calls.fallback is not None:
         _add_fallback(graph, load_model(calls.fallback), calls)
-    graph.add_node("vote", vote)
+    graph.add_node("vote", Step(vote))
     graph.add_edge(START, "route")
     graph.add_edge("vote", END)
     return graph
@@ -107,7 +111,7 @@ def add_guide(
         graph.add_conditional_edges("review", onward, ends)
     else:
         add_guide_nodes(graph, guide, calls, onward=onward, ends=ends)
-        graph.add_conditional_edges("route", after_route)
+        graph.add_conditional_edges("route", Step(after_route), ["guide", "check"])
 
 
 def add_guide_nodes(
@@ -124,9 +128,9 @@ def add_guide_nodes(
     timeout = calls.timeout if calls.guide_timeout is None else calls.guide_timeout
     retry = retry_policy(model, after_timeout=False)
     graph.add_node("guide", node, **around(model, calls, on_error, timeout, retry))
-    graph.add_node("check", check)
+    graph.add_node("check", Step(check))
     graph.add_edge("guide", "check")
-    graph.add_conditional_edges("check", checked_then(onward), ["guide", *ends])
+    graph.add_conditional_edges("check", Step(checked_then(onward)), ["guide", *ends])
 
 
 def around(
@@ -144,7 +148,7 @@ def direct_graph(phase: SolverPhase, solver: Model, calls: Calls) -> Graph:
         return attempts(state, phase)
 
     graph = solver_graph(solver, calls, ask)
-    graph.add_conditional_edges("route", ask, ["solve"])
+    graph.add_conditional_edges("route", Step(ask), ["solve"])
     return graph
 
 

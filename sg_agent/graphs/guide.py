@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import CachePolicy
 
-from sg_agent.graphs.build import Calls, Timeout, add_guide
-from sg_agent.graphs.nodes import Prompts, route
+from sg_agent.graphs.build import ROUTE, Calls, Timeout, add_guide
+from sg_agent.graphs.nodes import Prompts
 from sg_agent.graphs.state import GuideOutput, QuestionInput, Settings, State
+from sg_agent.graphs.step import Step
 from sg_agent.graphs.vote import settle
 from sg_agent.models import Model
 from sg_agent.prices import Prices
@@ -35,8 +36,8 @@ def guide(
     why. User errors are raised.
     """
     graph: GuideGraph = StateGraph(State, Settings, input_schema=QuestionInput, output_schema=GuideOutput)
-    graph.add_node("route", route)
-    graph.add_node("settle", settle)
+    graph.add_node("route", ROUTE)
+    graph.add_node("settle", Step(settle))
     calls = Calls(prompts or {}, cache_policy, timeout, prices=prices)
     add_guide(graph, model, calls, onward=lambda _: "settle", ends=["settle"], review=review)
     graph.add_edge(START, "route")
