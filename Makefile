@@ -10,7 +10,7 @@ help:
 	@echo "make demo   set up, then answer, compare and report on the embedded models"
 	@echo "make test   set up, then lint, types, unit and slow tests"
 	@echo "make bench  set up, then the benchmarks behind the README's numbers"
-	@echo "make science set up, then the learning curves, the ablation and RL's gain (two hours; continues)"
+	@echo "make science set up, then the learning curves, the ablation and RL's gain (some hours; continues)"
 	@echo "make clean  remove the virtual environment and caches"
 
 $(BIN)/python:
