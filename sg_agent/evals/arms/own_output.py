@@ -19,15 +19,15 @@ _OURS: TypeAdapter[GraphOutput] = TypeAdapter(GraphOutput)
 def read_output(output: Any, row: Row, ledger: list[CallRecord]) -> GraphOutput:
     """The output of a graph as one of ours, `ledger` being what was seen of its calls.
 
-    All keys of GraphOutput are taken as they are. An `answer` alone is the answer, to the letter. Of `messages` the
-    last reply is read as a solver's reply is, and so is a message or text that is no dict. Raises ValueError for
-    anything else, and for a graph that stopped to wait for input.
+    With all required keys of GraphOutput it is taken as it is. An `answer` alone is the answer, to the letter. Of
+    `messages` the last reply is read as a solver's reply is, and so is a message or text that is no dict. Raises
+    ValueError for anything else, and for a graph that stopped to wait for input.
     """
     if not isinstance(output, Mapping):
         return _replied(output, row, ledger)
     if "__interrupt__" in output:
         raise ValueError("it stopped at an interrupt and waits for input")
-    if GraphOutput.__annotations__.keys() <= output.keys():
+    if GraphOutput.__required_keys__ <= output.keys():
         return _OURS.validate_python(dict(output))
     if "answer" in output:
         answer = _as_answer(output["answer"])
