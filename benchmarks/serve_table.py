@@ -1,13 +1,14 @@
 """The numbers of `serve_load` as tables, beside what they should reach, and as the page docs/serve_load.md."""
 
 import platform
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
 from proxies import LITELLM, OPTILLM, OURS, version
 
 PAGE = Path(__file__).parent.parent / "docs" / "serve_load.md"
-COMMAND = "python benchmarks/serve_load.py --workers 1,2 --write"
 STANDARD, GUIDED = OURS.models
 COLUMNS = {
     "p50_ms": "p50 ms",
@@ -97,5 +98,6 @@ def settings(found: Found) -> list[str]:
 
 def page(found: Found) -> None:
     """Write docs/serve_load.md."""
-    head = ["# What the server costs", "", f"Written by `{COMMAND}`.", ""]
+    command = shlex.join(["python", "benchmarks/serve_load.py", *sys.argv[1:]])
+    head = ["# What the server costs", "", f"Written by `{command}`.", ""]
     PAGE.write_text("\n".join([*head, table(found), ""]), encoding="utf-8")
