@@ -9,8 +9,9 @@ from sg_agent.cli import options
 
 HELP = """Serve the arms as an OpenAI-compatible API.
 
-A model is named ARM/SOLVER: guided/NAME, cot/NAME, standard/NAME, guided@5/NAME for a vote of 5; NAME alone means
---arm. SIGTERM and Ctrl-C finish what is in flight. The log is JSON lines on stderr, without prompts."""
+A model is named ARM/SOLVER: guided/NAME, cot/NAME, standard/NAME, guided@5/NAME for a vote of 5, and with --policy or
+--gate auto/NAME, where these decide per question; NAME alone means --arm. SIGTERM and Ctrl-C finish what is in flight.
+The log is JSON lines on stderr, without prompts."""
 
 
 def run(
@@ -19,6 +20,9 @@ def run(
         list[str] | None, typer.Option("--solver", help="[NAME=]SPEC of a model that answers; may be repeated.")
     ] = None,
     fallback: options.Fallback = None,
+    policy: options.Policy = None,
+    gate: options.Gate = None,
+    stronger: options.Stronger = None,
     arm: Annotated[str, typer.Option("--arm", help="The arm of a solver's bare name.")] = "guided",
     host: Annotated[str, typer.Option("--host", help="Any other than the loopback needs --keys.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8080,
@@ -63,10 +67,12 @@ def run(
     if any(find_spec(package) is None for package in ("fastapi", "uvicorn", "prometheus_client")):
         raise MissingExtra("sg-agent serve", "serve")
     from sg_agent.cli.trace import spans
+    from sg_agent.gate.routing import Routing
     from sg_agent.models import check_spec
     from sg_agent.serve.arms import check_arm
     from sg_agent.serve.config import ServeConfig, check_host, name_solvers
     from sg_agent.serve.keys import load_keys
+    from sg_agent.serve.routing import auto_offer
     from sg_agent.serve.server import serve
 
     check_host(host, keys)
@@ -75,7 +81,7 @@ def run(
     if keys:
         load_keys(keys)
     solvers = name_solvers(solver or [options.EMBEDDED_SOLVER])
-    for spec in (guide, *solvers.values(), *filter(None, [fallback])):
+    for spec in (guide, *solvers.values(), *filter(None, [fallback, stronger])):
         check_spec(spec)
     settings = ServeConfig(
         guide=guide,
@@ -87,6 +93,7 @@ def run(
         usage=usage,
         prices=prices,
         fallback=fallback,
+        routing=Routing(policy, gate, stronger),
         workers=workers,
         timeout_s=timeout,
         call_timeout_s=call_timeout,
@@ -100,5 +107,8 @@ def run(
         log_content=log_content,
         trust_remote_code=trust_remote_code,
     )
+    if offer := auto_offer(settings):
+        for name, why in offer.refused.items():
+            typer.echo(f"note: auto/{name} is not served: {why}", err=True)
     with spans(trace):
         serve(settings, on_listening=lambda address: typer.echo(f"serving on {address}", err=True))

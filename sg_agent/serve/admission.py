@@ -41,14 +41,19 @@ class Admission:
         """A token per byte, which no tokenizer exceeds; as many tokens as the replies may have."""
         settings, read, worst = ask.settings, body_bytes + AROUND_A_CALL, 0.0
         for solver in filter(None, (ask.target.solver, self._models.fallback)):
-            if (most := settings.max_tokens or longest_reply(solver)) is None and not in_process(solver):
-                message = "give max_tokens: this key has a spend limit, which needs a bound"
-                raise bad_request(message, param="max_tokens")
-            worst += settings.attempts * (price(solver, usage_of(read, most or 0), prices=self._prices) or 0.0)
+            worst += settings.attempts * self._reply_usd(solver, ask, read)
+        if ask.target.escalates and (stronger := self._models.stronger):
+            worst += self._reply_usd(stronger, ask, read)
         if ask.target.guided:
             guide = price(self._models.guide, usage_of(read, settings.guide_max_tokens), prices=self._prices)
             worst += DRAFTS * (guide or 0.0)
         return worst
+
+    def _reply_usd(self, solver: BaseChatModel, ask: Ask, read: int) -> float:
+        if (most := ask.settings.max_tokens or longest_reply(solver)) is None and not in_process(solver):
+            message = "give max_tokens: this key has a spend limit, which needs a bound"
+            raise bad_request(message, param="max_tokens")
+        return price(solver, usage_of(read, most or 0), prices=self._prices) or 0.0
 
 
 def _check_priced(model: BaseChatModel, prices: Prices | None) -> None:

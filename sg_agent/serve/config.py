@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sg_agent.errors import ConfigError
+from sg_agent.gate.routing import Routing
 from sg_agent.models import Model, parse_spec
 
 NAMED = re.compile(r"(?P<name>[\w.\-/]+)=(?P<spec>.+)")
@@ -14,7 +15,10 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 @dataclass(frozen=True)
 class ServeConfig:
-    """Models, limits and what may be logged. `max_concurrency` is of one worker; times are in seconds."""
+    """Models, limits and what may be logged. `max_concurrency` is of one worker; times are in seconds.
+
+    `routing` is what the arm `auto` decides by, which is served only where something is given.
+    """
 
     guide: Model
     solvers: Mapping[str, Model]
@@ -26,6 +30,7 @@ class ServeConfig:
     usage: Path | None = None
     prices: Path | None = None
     fallback: Model | None = None
+    routing: Routing = field(default_factory=Routing)
     timeout_s: float = 300.0
     call_timeout_s: float | None = None
     guide_timeout_s: float | None = None

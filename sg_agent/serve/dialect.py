@@ -51,10 +51,12 @@ def about(answer: Answer) -> dict[str, Any]:
     """The reply's object `sg_agent`: how the question was answered."""
     output, task = answer.output, answer.ask.question.get("task")
     asked_in_form = bool(task or answer.ask.question.get("choices") or answer.ask.question.get("context"))
+    decided = {"decision": output["decision"], "recheck": output["recheck"]} if "decision" in output else {}
     return {
         "arm": answer.ask.target.arm,
         "route": output["route"],
         "reason": output["reason"],
+        **decided,
         "guidance": output["guidance"],
         "answer": output["answer"] if asked_in_form or answer.ask.votes else None,
         "chosen": output["chosen"],

@@ -187,4 +187,5 @@ def _took(answer: Answer) -> dict[str, Any]:
     """What an answer took, as headers; an unknown cost is left out."""
     cost = {} if answer.cost_usd is None else {"x-sg-agent-cost-usd": f"{answer.cost_usd:.9f}"}
     overhead = f"{answer.overhead_s * 1000:.3f}"
-    return {**cost, "x-sg-agent-retries": str(answer.retries), "x-sg-agent-overhead-ms": overhead}
+    route = {"x-sg-agent-route": answer.output["route"]} if "decision" in answer.output else {}
+    return {**cost, **route, "x-sg-agent-retries": str(answer.retries), "x-sg-agent-overhead-ms": overhead}

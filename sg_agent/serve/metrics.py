@@ -39,6 +39,12 @@ class Metrics:
             (*which, "outcome"),
             registry=own,
         )
+        self._routes = Counter(
+            "sg_agent_routes",
+            "Answers of the arm auto, by what was decided and who answered.",
+            ("model", "decided", "route"),
+            registry=own,
+        )
         self._latency = Histogram(
             "sg_agent_request_seconds", "Seconds from request to end of reply.", which, buckets=BUCKETS, registry=own
         )
@@ -67,6 +73,8 @@ class Metrics:
         self._in_flight.dec()
         self._requests.labels(*which, str(record.status)).inc()
         self._guides.labels(*which, record.guide_outcome).inc()
+        if record.decision and record.route:
+            self._routes.labels(record.solver, record.decision["route"], record.route).inc()
         self._latency.labels(*which).observe(record.seconds)
         for role, direction, tokens in record.tokens:
             self._tokens.labels(*which, role, direction).inc(tokens)

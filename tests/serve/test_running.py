@@ -199,7 +199,8 @@ def test_content_is_logged_only_when_asked_for(solver: Upstream) -> None:
     ("flags", "said"),
     [
         (["--host", "0.0.0.0"], "--keys"),
-        (["--arm", "auto"], "unknown arm 'auto'"),
+        (["--arm", "oracle"], "unknown arm 'oracle'"),
+        (["--arm", "auto"], "give --policy or --gate"),
         (["--solver", "nonsense"], "unknown model 'nonsense'"),
         (["--solver", "embedded:solver", "--solver", "embedded:solver"], "two solvers"),
         (["--keys", "/nowhere/keys.yaml"], "cannot be read"),
