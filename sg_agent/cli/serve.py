@@ -34,6 +34,15 @@ def run(
     ] = None,
     prices: options.Prices = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the port.")] = 1,
+    shadow: Annotated[
+        float | None, typer.Option("--shadow", help="Share of questions to ask the other route too, for `gate fit`.")
+    ] = None,
+    shadow_max_usd: Annotated[
+        float | None, typer.Option("--shadow-max-usd", min=0, help="Most dollars of that, in all.")
+    ] = None,
+    shadow_out: Annotated[
+        Path | None, typer.Option("--shadow-out", help="Folder where these questions and answers are stored.")
+    ] = None,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Most seconds of a request.")] = 300.0,
     call_timeout: Annotated[
         float | None, typer.Option("--call-timeout", min=0.1, help="Most seconds of a call to a hosted solver.")
@@ -71,9 +80,11 @@ def run(
     from sg_agent.models import check_spec
     from sg_agent.serve.arms import check_arm
     from sg_agent.serve.config import ServeConfig, check_host, name_solvers
+    from sg_agent.serve.journals import prepare
     from sg_agent.serve.keys import load_keys
     from sg_agent.serve.routing import auto_offer
     from sg_agent.serve.server import serve
+    from sg_agent.serve.shadow_check import check_budget, shadow_config
 
     check_host(host, keys)
     if trace and workers > 1:
@@ -94,6 +105,7 @@ def run(
         prices=prices,
         fallback=fallback,
         routing=Routing(policy, gate, stronger),
+        shadow=shadow_config(shadow, shadow_out, shadow_max_usd),
         workers=workers,
         timeout_s=timeout,
         call_timeout_s=call_timeout,
@@ -107,6 +119,9 @@ def run(
         log_content=log_content,
         trust_remote_code=trust_remote_code,
     )
+    check_budget(settings)
+    if settings.shadow:
+        list(prepare(settings))
     if offer := auto_offer(settings):
         for name, why in offer.refused.items():
             typer.echo(f"note: auto/{name} is not served: {why}", err=True)

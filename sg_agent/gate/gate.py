@@ -85,7 +85,7 @@ class Gate(BaseModel):
             known = fitted[role]
             if known is None:
                 continue
-            now = _known(model) if model is not None else None
+            now = known_as(model) if model is not None else None
             if now is None or not _same(known, now):
                 said = now.name if now else "none"
                 raise ModelError(
@@ -182,7 +182,8 @@ def _decision(route: GateRoute, scores: Mapping[GateRoute, float], threshold: fl
     return {"route": route, "scores": named, "threshold": threshold, "reason": reason}
 
 
-def _known(model: Model) -> Known:
+def known_as(model: Model) -> Known:
+    """A model by its name and weights. Loads nothing."""
     name = model if isinstance(model, str) else model_name(model)
     return Known(name=name, sha256=fingerprint(model))
 

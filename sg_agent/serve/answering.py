@@ -129,6 +129,12 @@ class Run:
             self.called_off = self.called_off or why
             self.task.cancel()
 
+    @property
+    def cost_usd(self) -> float | None:
+        """What its calls cost, None as long as nobody knows."""
+        known = self.ledger is not None or not self.watch.calls
+        return cost_of(self.ledger or [], self.watch) if known else None
+
     async def begun(self) -> None:
         """Until something is written, or the run has ended without."""
         await self._news.wait()

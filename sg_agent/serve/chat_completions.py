@@ -47,7 +47,7 @@ def read(body: bytes, models: Models, *, most_attempts: int) -> Parsed:
     reply_id = f"chatcmpl-{uuid.uuid4().hex}"
     with_usage = bool(request.stream_options and request.stream_options.include_usage)
     writer = ChatWriter(reply_id, target.name, with_usage) if request.stream else None
-    return Parsed(ask, writer, partial(_reply, reply_id))
+    return Parsed(reply_id, ask, writer, partial(_reply, reply_id))
 
 
 def attempts(target: Target, n: int, most: int) -> int:

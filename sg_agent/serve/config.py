@@ -14,6 +14,15 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @dataclass(frozen=True)
+class ShadowConfig:
+    """Of a `share` of the questions the other route is asked too, for `max_usd` in all, and both are kept in `out`."""
+
+    share: float
+    out: Path
+    max_usd: float | None = None
+
+
+@dataclass(frozen=True)
 class ServeConfig:
     """Models, limits and what may be logged. `max_concurrency` is of one worker; times are in seconds.
 
@@ -31,6 +40,7 @@ class ServeConfig:
     prices: Path | None = None
     fallback: Model | None = None
     routing: Routing = field(default_factory=Routing)
+    shadow: ShadowConfig | None = None
     timeout_s: float = 300.0
     call_timeout_s: float | None = None
     guide_timeout_s: float | None = None

@@ -32,8 +32,12 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Parsed:
-    """A request in its dialect, and how to reply: by `writer` when it is to be streamed, else by `reply`."""
+    """A request in its dialect, and how to reply: by `writer` when it is to be streamed, else by `reply`.
 
+    `id` is what the reply goes by.
+    """
+
+    id: str
     ask: Ask
     writer: Writer | None
     reply: Callable[[Answer], dict[str, Any]]

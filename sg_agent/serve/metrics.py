@@ -45,6 +45,13 @@ class Metrics:
             ("model", "decided", "route"),
             registry=own,
         )
+        self._judged = Counter(
+            "sg_agent_feedback", "Answers that feedback was given on.", (*which, "correct"), registry=own
+        )
+        self._shadows = Counter(
+            "sg_agent_shadows", "Questions drawn to ask another route too.", ("model", "outcome"), registry=own
+        )
+        self._shadow_cost = Counter("sg_agent_shadow_cost_usd", "US dollars, where known.", registry=own)
         self._latency = Histogram(
             "sg_agent_request_seconds", "Seconds from request to end of reply.", which, buckets=BUCKETS, registry=own
         )
@@ -84,6 +91,18 @@ class Metrics:
             self._cost.labels(*which).inc(record.cost_usd)
         self._retries.labels(*which).inc(record.retries)
         self._note_loads()
+
+    def judged(self, arm: str, solver: str, *, correct: bool) -> None:
+        """Somebody said whether an answer is right."""
+        self._judged.labels(arm, solver, str(correct).lower()).inc()
+
+    def shadow(self, solver: str, outcome: str) -> None:
+        """A question that was drawn has its shadow, or not."""
+        self._shadows.labels(solver, outcome).inc()
+
+    def shadow_cost(self, usd: float) -> None:
+        """What a shadow cost."""
+        self._shadow_cost.inc(usd)
 
     def _note_loads(self) -> None:
         for place, load in self._models.loads:

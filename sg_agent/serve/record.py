@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sg_agent.gate.decision import Decision, GateRoute
 from sg_agent.ledger import CallRecord
-from sg_agent.serve.answering import Answer, GuideOutcome, Run, cost_of
+from sg_agent.serve.answering import Answer, GuideOutcome, Run
 from sg_agent.serve.routing import logged
 
 
@@ -51,9 +51,7 @@ class Record:
 
     def failed(self, run: Run) -> None:
         """Note what calls were made in vain."""
-        self.ledger = run.ledger or []
-        known = run.ledger is not None or not run.watch.calls
-        self.cost_usd = cost_of(self.ledger, run.watch) if known else None
+        self.ledger, self.cost_usd = run.ledger or [], run.cost_usd
 
     @property
     def ended(self) -> bool:
