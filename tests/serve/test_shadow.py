@@ -102,7 +102,7 @@ def test_an_escalated_answer_keeps_the_cheap_one_that_it_replaced(tmp_path: Path
     assert answers(tmp_path) == [{"escalate": "9", "direct": None, "guided": "7"}]
     assert len(answerer.calls) == 2
     (line,) = folder(tmp_path).lines()[0].values()
-    assert [len(line["answers"][route]["attempts"]) for route in ("direct", "escalate")] == [1, 2]  # type: ignore[index]
+    assert [len(line["answers"][route]["attempts"]) for route in ("direct", "escalate")] == [1, 2]
 
 
 def test_only_a_share_is_asked_again_and_nothing_that_cannot_be_compared(tmp_path: Path) -> None:
@@ -110,7 +110,10 @@ def test_only_a_share_is_asked_again_and_nothing_that_cannot_be_compared(tmp_pat
         assert [post(address).status_code for _ in range(5)] == [200] * 5
         assert outcomes(address) == {}
     with serving(shadow=ShadowConfig(1, tmp_path / "all")) as address:
-        for asked in ({"sg_agent": {}}, {"n": 2}, {"sg_agent": {**MATH, "given_guidance": PLAN}}):
+        requests: list[dict[str, Any]] = [
+            {"sg_agent": {}}, {"n": 2}, {"sg_agent": {**MATH, "given_guidance": PLAN}}
+        ]  # fmt: skip
+        for asked in requests:
             assert post(address, **asked).status_code == 200
         assert post(address, "standard/s").status_code == 200
         assert outcomes(address) == {}
@@ -190,9 +193,7 @@ def test_more_than_a_few_at_a_time_are_left_out(hosted: ChatServer, tmp_path: Pa
 
 
 def test_the_budget_ends_shadows_over_restarts_too(hosted: ChatServer, tmp_path: Path) -> None:
-    config = over(
-        hosted, tmp_path, usd=51, per_token=0.001, guidance_cache=0
-    )  # a shadow: $0.11, $50.6 at worst
+    config = over(hosted, tmp_path, usd=51, per_token=0.001, guidance_cache=0)  # a shadow: $0.11, $50.6 at worst
     ended = []
     for _ in range(2):
         with serving(**config) as address:
