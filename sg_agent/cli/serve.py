@@ -125,5 +125,7 @@ def run(
     if offer := auto_offer(settings):
         for name, why in offer.refused.items():
             typer.echo(f"note: auto/{name} is not served: {why}", err=True)
+        if gate and not offer.watched:
+            typer.echo("note: drift is not watched: that takes the policy learned and a calibrated gate", err=True)
     with spans(trace):
         serve(settings, on_listening=lambda address: typer.echo(f"serving on {address}", err=True))

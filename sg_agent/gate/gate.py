@@ -17,6 +17,7 @@ from sg_agent.files import check_writable, write_whole
 from sg_agent.gate.decision import DEFAULT, Decision, GateRoute
 from sg_agent.gate.head import SIGNAL, Head
 from sg_agent.gate.question import question_features, word_features
+from sg_agent.gate.reference import Reference
 from sg_agent.gate.reply import CheapAnswer, reply_features
 from sg_agent.models import Model, fingerprint, model_name
 from sg_agent.rows import Row
@@ -57,7 +58,8 @@ class Gate(BaseModel):
     """`heads` see the question, `checks` also the answer of a cheap route; `usd` is dollars per question, if known.
 
     A gate that was calibrated as a cascade has a `start`, where every question begins, and `cascade`, the gain that the
-    stronger solver must promise over the answer at hand. `promise` is what calibration found.
+    stronger solver must promise over the answer at hand. `promise` is what calibration found, `reference` what the
+    questions were like on which it did.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -72,6 +74,7 @@ class Gate(BaseModel):
     cascade: float | None = Field(default=None, ge=-1, le=1)
     start: GateRoute | None = None
     promise: dict[str, Any] | None = None
+    reference: Reference | None = None
     notes: list[str] = []
 
     def check(self, *, guide: Model, solver: Model, stronger: Model | None = None) -> None:

@@ -49,7 +49,7 @@ class Routing:
             "policy": self.policy if isinstance(self.policy, str | None) else repr(self.policy),
             "gate_sha256": None
             if self.gate is None
-            else hashlib.sha256(load_gate(self.gate).model_dump_json().encode()).hexdigest()[:12],
+            else hashlib.sha256(load_gate(self.gate).model_dump_json(exclude={"reference"}).encode()).hexdigest()[:12],
             "stronger": model_name(self.stronger) if isinstance(self.stronger, BaseChatModel) else self.stronger,
             "stronger_sha256": None if self.stronger is None else fingerprint(self.stronger),
         }

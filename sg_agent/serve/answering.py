@@ -13,6 +13,7 @@ from sg_agent.budget import unbilled
 from sg_agent.errors import SolverError
 from sg_agent.graphs.state import Attempt, GraphOutput, QuestionInput, Settings
 from sg_agent.ledger import CallRecord, total_cost
+from sg_agent.rows import Task, default_task
 from sg_agent.serve.arms import Target
 from sg_agent.serve.errors import ApiError, api_error
 from sg_agent.serve.watch import Watch, watching
@@ -74,6 +75,22 @@ class Answer:
         if self.ask.held:
             return [attempt for attempt in tried if attempt["index"] == self.output["chosen"]]
         return [attempt for attempt in tried if not attempt["error"]]
+
+    @property
+    def in_form(self) -> bool:
+        """Whether the question was asked in a form that its answer is read from, not in a conversation."""
+        return any(self.ask.question.get(name) for name in ("task", "choices", "context"))
+
+    @property
+    def task(self) -> Task:
+        """What kind of question it is."""
+        return self.ask.question.get("task") or default_task(self.ask.question)
+
+    @property
+    def cheap(self) -> list[Attempt]:
+        """The attempts of the solver, without the stronger one's."""
+        own = [attempt for attempt in self.output["attempts"] if "stronger" not in attempt]
+        return sorted(own, key=lambda attempt: attempt["index"])
 
     @property
     def cost_usd(self) -> float | None:

@@ -133,6 +133,11 @@ class Models:
             yield name
             yield from (f"{arm}/{name}" for arm in ARMS if (arm, name) in self._graphs)
 
+    @property
+    def routed(self) -> Iterator[str]:
+        """The solvers that the arm `auto` is served for."""
+        return (name for arm, name in self._graphs if arm == "auto")
+
     async def close(self) -> None:
         """Close the connections to hosted models."""
         for _, model in self.each:

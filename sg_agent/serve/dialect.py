@@ -53,8 +53,7 @@ class Dialect(Protocol):
 
 def about(answer: Answer) -> dict[str, Any]:
     """The reply's object `sg_agent`: how the question was answered."""
-    output, task = answer.output, answer.ask.question.get("task")
-    asked_in_form = bool(task or answer.ask.question.get("choices") or answer.ask.question.get("context"))
+    output = answer.output
     decided = {"decision": output["decision"], "recheck": output["recheck"]} if "decision" in output else {}
     return {
         "arm": answer.ask.target.arm,
@@ -62,7 +61,7 @@ def about(answer: Answer) -> dict[str, Any]:
         "reason": output["reason"],
         **decided,
         "guidance": output["guidance"],
-        "answer": output["answer"] if asked_in_form or answer.ask.votes else None,
+        "answer": output["answer"] if answer.in_form or answer.ask.votes else None,
         "chosen": output["chosen"],
         "failed_attempts": sum(attempt["error"] is not None for attempt in output["attempts"]),
         "prompts": output["prompts"],

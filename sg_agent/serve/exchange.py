@@ -112,6 +112,7 @@ class Exchange:
             raise run.called_off from None
         self.record.answered(answer)
         self._remember(answer)
+        self._service.drift.answered(answer)
         if self._service.config.log_content:
             self.record.content = {"request": run.ask.question, "attempts": answer.output["attempts"], **about(answer)}
         return answer

@@ -60,6 +60,8 @@ async def _take(service: Service, request: Request) -> dict[str, Any]:
         raise ApiError(503, message, "feedback_unavailable", retry_after_s=5) from error
     if first:
         service.metrics.judged(answered.arm, answered.solver, correct=bool(given.correct))
+        if answered.arm == "auto":
+            service.drift.judged(correct=bool(given.correct))
     return {"object": "feedback", "id": given.id}
 
 

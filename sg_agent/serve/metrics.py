@@ -52,6 +52,23 @@ class Metrics:
             "sg_agent_shadows", "Questions drawn to ask another route too.", ("model", "outcome"), registry=own
         )
         self._shadow_cost = Counter("sg_agent_shadow_cost_usd", "US dollars, where known.", registry=own)
+        self._drift_p = Gauge(
+            "sg_agent_drift_p",
+            "Chance that live values differ so much from those of calibration.",
+            ("signal",),
+            registry=own,
+            multiprocess_mode="livemin",
+        )
+        self._drift_moved = Gauge(
+            "sg_agent_drift_moved",
+            "1 while live values are taken to have moved from those of calibration.",
+            ("signal",),
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self._versions = Counter(
+            "sg_agent_version_changes", "New names or fingerprints that replies have.", ("role", "model"), registry=own
+        )
         self._latency = Histogram(
             "sg_agent_request_seconds", "Seconds from request to end of reply.", which, buckets=BUCKETS, registry=own
         )
@@ -103,6 +120,15 @@ class Metrics:
     def shadow_cost(self, usd: float) -> None:
         """What a shadow cost."""
         self._shadow_cost.inc(usd)
+
+    def drift(self, signal: str, *, p: float, moved: bool) -> None:
+        """How live values compare with those of calibration."""
+        self._drift_p.labels(signal).set(p)
+        self._drift_moved.labels(signal).set(moved)
+
+    def version_changed(self, place: Place) -> None:
+        """A model replies by a new name or fingerprint."""
+        self._versions.labels(*place).inc()
 
     def _note_loads(self) -> None:
         for place, load in self._models.loads:

@@ -19,6 +19,11 @@ class Offer:
     policy: Policy
     refused: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def watched(self) -> bool:
+        """Whether there is something to compare live questions with."""
+        return isinstance(self.policy, Learned) and self.policy.gate.reference is not None
+
 
 def auto_offer(config: ServeConfig) -> Offer | None:
     """What there is of the arm `auto`; None where nothing was given to decide by. Loads no weights.

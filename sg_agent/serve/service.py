@@ -8,6 +8,7 @@ from sg_agent.serve.admission import Admission
 from sg_agent.serve.answered import AnsweredIds
 from sg_agent.serve.arms import Models
 from sg_agent.serve.config import ServeConfig
+from sg_agent.serve.drift import Drift
 from sg_agent.serve.limits import Gate
 from sg_agent.serve.metrics import Metrics
 from sg_agent.serve.shadow import Shadows
@@ -25,6 +26,7 @@ class Service:
         self.admission = Admission(config.keys, config.usage, self.models, prices) if config.keys else None
         self.gate, self.metrics = Gate(config.max_concurrency), Metrics(self.models)
         self.shadows = Shadows(config, self.models, prices, self.gate, self.metrics) if config.shadow else None
+        self.drift = Drift(self.models, self.metrics)
         self.answered = AnsweredIds(_ids(config))
 
     async def close(self) -> None:

@@ -176,8 +176,7 @@ def shown_route(answer: Answer) -> GateRoute | None:
     arms that stand for routes, without tools, guidance of the user's own or a call that failed.
     """
     ask, output = answer.ask, answer.output
-    formed = any(ask.question.get(name) for name in ("task", "choices", "context"))
-    if not formed or ask.choices > 1 or ask.question.get("given_guidance") is not None:
+    if not answer.in_form or ask.choices > 1 or ask.question.get("given_guidance") is not None:
         return None
     if any(record["error"] for record in output["ledger"]) or any(one["tool_calls"] for one in output["attempts"]):
         return None
@@ -192,10 +191,9 @@ def routes_of(answer: Answer) -> dict[GateRoute, LiveAnswer]:
     assert shown
     known = {shown: _live(output)}
     if shown == "escalate" and (decided := output["decision"]["route"]) != shown:
-        cheap = [attempt for attempt in output["attempts"] if "stronger" not in attempt]
-        best = winner(sorted(cheap, key=lambda attempt: attempt["index"]), _row("", answer)["task"])
+        best = winner(answer.cheap, answer.task)
         calls = [one for one in output["ledger"] if (one["attempt"] or 0) < answer.ask.settings.attempts]
-        known[decided] = _live({**output, "attempts": cheap, "answer": best and best["answer"], "ledger": calls})
+        known[decided] = _live({**output, "attempts": answer.cheap, "answer": best and best["answer"], "ledger": calls})
     return known
 
 
@@ -214,5 +212,5 @@ def _row(answer_id: str, answer: Answer) -> dict[str, Any]:
     question = answer.ask.question
     text, _ = split(question["messages"])
     fields = {name: value for name in ("task", "choices", "context") if (value := question.get(name))}
-    row = parse_row({"id": answer_id or "-", "answer": "unknown", "question": text, **fields}, "question")
+    row = parse_row({"id": answer_id, "answer": "unknown", "question": text, **fields}, "question")
     return row.model_dump(mode="json", exclude_none=True, exclude={"answer"})

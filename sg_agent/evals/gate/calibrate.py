@@ -15,6 +15,7 @@ from sg_agent.errors import ConfigError, DataError, MissingExtra
 from sg_agent.evals.gate.examples import Example, Examples
 from sg_agent.evals.gate.fit import ENOUGH
 from sg_agent.evals.gate.frontier import THRESHOLDS, Costs, Point, costs_of, families, point, points
+from sg_agent.evals.gate.reference import reference_of
 from sg_agent.gate import Gate
 from sg_agent.gate.decision import ROUTES
 
@@ -109,7 +110,10 @@ def calibrate(gate: Gate, examples: Examples, goal: Goal, costs: Costs) -> tuple
         "points": points(gate, held_out, costs),
         "promise": promise,
     }
-    return (with_promise(gate, promise) if promise else gate), report
+    if promise is None:
+        return gate, report
+    gate = with_promise(gate, promise)
+    return gate.model_copy(update={"reference": reference_of(gate, held_out)}), report
 
 
 def unseen(gate: Gate, examples: Examples) -> list[Example]:

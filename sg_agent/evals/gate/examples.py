@@ -22,7 +22,7 @@ from sg_agent.gate import CheapAnswer, GateRoute, Signals
 from sg_agent.gate.decision import ROUTES
 from sg_agent.gate.gate import Known, question_hash
 from sg_agent.gate.live import LiveFolder
-from sg_agent.ledger import total_cost
+from sg_agent.ledger import total_cost, version_role
 from sg_agent.rows import Row
 
 SAME_MODELS = ("guide", "solver", "guide_sha256", "solver_sha256")
@@ -31,13 +31,20 @@ SAME_IN_ALL = ("suite", *SAME_MODELS, "prompts", "temperature")
 
 @dataclass(frozen=True)
 class Example:
-    """One question. `usd` per route is None while a price is unknown; `replies` are what a cascade may doubt."""
+    """One question. `usd` per route is None while a price is unknown; `replies` are what a cascade may doubt.
+
+    `valid` says whether the guidance passed the check, None without a guided route; `attempts` is how often the solver
+    was asked; `versions` are role (guide, solver, stronger), model and fingerprint of the replies, as they said.
+    """
 
     row: Row
     right: Mapping[GateRoute, bool]
     usd: Mapping[GateRoute, float | None]
     replies: Mapping[GateRoute, CheapAnswer]
     signals: Mapping[str, float] = field(default_factory=dict)
+    valid: bool | None = None
+    attempts: int = 1
+    versions: frozenset[tuple[str, str, str]] = frozenset()
 
     @cached_property
     def hash(self) -> str:
@@ -177,6 +184,13 @@ def _example(row: Row, answers: Mapping[GateRoute, ArmResult]) -> Example:
             for route, answer in answers.items()
             if route != "escalate"
         },
+        valid=answers["guided"]["guidance"] is not None if "guided" in answers else None,
+        attempts=len(answers["direct"]["attempts"]),
+        versions=frozenset(
+            (version_role(call["role"], stronger=route == "escalate"), call["model"], call.get("fingerprint", ""))
+            for route, answer in answers.items()
+            for call in answer["ledger"]
+        ),
     )
 
 
