@@ -82,6 +82,11 @@ class Target:
         return "stronger" in self.graph.nodes
 
     @property
+    def falls_back(self) -> bool:
+        """Whether another model may answer where the solver fails."""
+        return "fallback" in self.graph.nodes
+
+    @property
     def guided(self) -> bool:
         """Whether a guide may be asked."""
         return "guide" in self.graph.nodes

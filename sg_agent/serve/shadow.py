@@ -31,6 +31,7 @@ from sg_agent.serve.journals import Journals
 from sg_agent.serve.keys import Key
 from sg_agent.serve.limits import Gate
 from sg_agent.serve.metrics import Metrics
+from sg_agent.serve.shadow_targets import shadow_targets
 from sg_agent.serve.spending import Charge, Spending
 from sg_agent.serve.worst_case import worst_usd
 
@@ -52,6 +53,7 @@ class Shadows:
         self._shadow, self._timeout_s, self._prices = config.shadow, config.timeout_s, prices
         self._models, self._gate, self._metrics = models, gate, metrics
         self.journals = Journals(config)
+        self._targets = dict(shadow_targets(config, models, prices, most=MOST))
         self._spending: Spending | None = None
         if (most := config.shadow.max_usd) is not None:
             self._spending = Spending(config.shadow.out / "spent.sqlite", flag="--shadow-out")
@@ -131,7 +133,7 @@ class Shadows:
 
     async def _run(self, route: GateRoute, answer: Answer, body_bytes: int) -> tuple[Outcome, GraphOutput | None]:
         """What the route answers; None, and why, where it has no answer."""
-        ask = replace(answer.ask, target=self._models.find(answer.ask.target.solver_name, ARMS[route], None))
+        ask = replace(answer.ask, target=self._targets[answer.ask.target.solver_name, route])
         try:
             worst = worst_usd(ask, body_bytes, self._models, self._prices)
         except ApiError:

@@ -30,7 +30,7 @@ def check_budget(config: ServeConfig) -> None:
     if config.shadow is None:
         return
     prices = Prices.load(config.prices) if config.prices else None
-    for model in (config.guide, *config.solvers.values(), *([config.fallback] if config.fallback else [])):
+    for model in (config.guide, *config.solvers.values()):
         if (loaded := _hosted(model)) is None:
             continue
         if config.shadow.max_usd is None:

@@ -16,7 +16,7 @@ DRAFTS = 2
 def worst_usd(ask: Ask, body_bytes: int, models: Models, prices: Prices | None) -> float:
     """US dollars, models of unknown price left out. Raises ApiError for a reply without a bound."""
     settings, read, worst = ask.settings, body_bytes + AROUND_A_CALL, 0.0
-    for solver in filter(None, (ask.target.solver, models.fallback)):
+    for solver in filter(None, (ask.target.solver, models.fallback if ask.target.falls_back else None)):
         worst += settings.attempts * _reply_usd(solver, ask, read, prices)
     if ask.target.escalates and models.stronger:
         worst += _reply_usd(models.stronger, ask, read, prices)

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 from statistics import fmean, pstdev
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -80,7 +81,7 @@ def test_what_moves_raises_one_alarm_and_what_returns_ends_it(
 def test_nothing_is_said_before_there_is_enough() -> None:
     watch = Watch(rates([1.0] * 100))
     assert not any(watch.add(0.0) for _ in range(LEAST - 1))
-    assert watch.found is None
+    assert not watch.moved
     assert watch.add(0.0)
     assert watch.found
     assert watch.found.p < ALARM < CALM
@@ -89,7 +90,7 @@ def test_nothing_is_said_before_there_is_enough() -> None:
 def test_fisher_and_chi_square_are_scipys() -> None:
     for hits, n, others, other_n in ((3, 50, 9, 60), (0, 40, 0, 9), (200, 500, 180, 300), (500, 500, 290, 300)):
         table = [[hits, n - hits], [others, other_n - others]]
-        one_sided = min(float(stats.fisher_exact(table, side).pvalue) for side in ("less", "greater"))
+        one_sided = min(float(stats.fisher_exact(np.array(table), side).pvalue) for side in ("less", "greater"))
         assert fisher(hits, n, others, other_n) == pytest.approx(min(1.0, 2 * one_sided), rel=1e-6)
     for value, freedom in ((16.9, 9), (33.7, 9), (3.84, 1), (15.1, 1), (27.9, 5)):
         assert chi_square_tail(value, freedom) == pytest.approx(float(stats.chi2.sf(value, freedom)))

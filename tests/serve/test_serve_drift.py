@@ -34,7 +34,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
 
 def served(gate: Gate, path: Path) -> Routing:
     """The gate's file, as if fitted for the scripted models."""
-    versions = {"solver": {"scriptedmodel:solver": []}}
+    versions: dict[str, dict[str, list[str]]] = {"solver": {"scriptedmodel:solver": []}}
     assert gate.reference
     change = {
         "passport": gate.passport.model_copy(update=MODELS),

@@ -318,7 +318,7 @@ def test_what_may_cost_needs_a_budget_and_a_price(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="give --shadow-max-usd USD"):
         check(None, solvers={"s": unpriced})
     with pytest.raises(ConfigError, match=r"the price of .* is unknown; give it with"):
-        check(1.0, fallback=unpriced)
+        check(1.0, guide=unpriced)
     (tmp_path / "prices.yaml").write_text('- {model: "openai:mine", input: 0, output: 0}')
     check(1.0, solvers={"s": unpriced}, prices=tmp_path / "prices.yaml")
 
@@ -341,3 +341,19 @@ def test_escalating_at_once_leaves_both_cheap_routes_to_the_shadow(tmp_path: Pat
         post(address, "auto/s")
         until(lambda: outcomes(address))
     assert answers(tmp_path) == [{"escalate": "9", "direct": "8", "guided": "7"}]
+
+
+def test_a_provider_that_refuses_a_shadow_makes_no_user_wait(hosted: ChatServer, tmp_path: Path) -> None:
+    def refuses_the_guide(asked: dict[str, Any]) -> str | Refusal:
+        return Refusal(429, {"retry-after": "20"}) if "Add what came" in str(asked["messages"]) else answered(asked)
+
+    def answered(asked: dict[str, Any]) -> str:
+        return PLAN if asked["model"] == "guide" else "Answer: 8"
+
+    hosted.reply = refuses_the_guide  # the solver, with guidance
+    with serving(**over(hosted, tmp_path, patience_s=30)) as address:
+        for failed in (1, 2):
+            start = time.monotonic()
+            assert post(address, "cot/s", max_tokens=9).status_code == 200
+            assert time.monotonic() - start < 2
+            until(lambda: outcomes(address) == {"failed": failed})  # noqa: B023 - it is over before the next
