@@ -83,6 +83,16 @@ def test_the_other_route_is_asked_and_both_are_kept(
     assert set(line["answers"]["guided"]["prompts"]) == {"guide", "solver"}
 
 
+def test_an_answer_that_is_there_before_its_stream_begins_is_noted_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(shadow=ShadowConfig(1, tmp_path)) as address:
+        for _ in range(5):
+            assert post(address, "cot@3/s", stream=True).status_code == 200
+            until(lambda: sum(outcomes(address).values()))
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     with serving(shadow=ShadowConfig(1, out)) as address:
