@@ -2,14 +2,14 @@
 
 Scores by the population stability index, whose distribution is known: n m / (n + m) times it is chi-square with a
 degree of freedom less than there are bins (Yurdakul and Naranjo, 2020). Rates by Fisher's exact test, means by
-Welch's. A window is tested again and again, so an alarm takes p below ALARM, one in 10,000; it ends above CALM.
+Student's. A window is tested again and again, so an alarm takes p below ALARM, one in 10,000; it ends above CALM.
 """
 
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist, fmean, variance
+from statistics import NormalDist, fmean, pvariance
 from typing import NamedTuple
 
 from sg_agent.gate.reference import Agreement, Rate, Scores, binned
@@ -63,8 +63,9 @@ def mean_test(reference: Agreement) -> Test:
     """Of shares."""
 
     def test(values: Sequence[float]) -> Found:
-        mean = fmean(values)
-        error = math.sqrt(variance(values) / len(values) + reference.sd**2 / reference.n)
+        mean, n = fmean(values), len(values)
+        pooled = (n * pvariance(values, mean) + reference.n * reference.sd**2) / (n + reference.n - 2)
+        error = math.sqrt(pooled * (1 / n + 1 / reference.n))
         apart = abs(mean - reference.mean)
         if error == 0:
             return Found(1.0 if apart < 1e-9 else 0.0, mean, reference.mean)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sg_agent.gate.drift import Watch, mean_test, rate_test, score_test
 from sg_agent.gate.policy import Learned
-from sg_agent.gate.reference import Reference
+from sg_agent.gate.reference import Rate, Reference
 from sg_agent.gate.reply import CheapAnswer
 from sg_agent.graphs.vote import winner
 from sg_agent.serve.answering import Answer
@@ -81,7 +81,9 @@ def _watches(reference: Reference) -> Iterator[tuple[str, Watch]]:
     yield from ((name, Watch(score_test(scores))) for name, scores in reference.scores.items())
     if reference.guidance:
         yield "guidance", Watch(rate_test(reference.guidance))
-    if reference.agreement:
-        yield "agreement", Watch(mean_test(reference.agreement))
+    if (agreed := reference.agreement) and agreed.attempts > 1:
+        yield "agreement", Watch(mean_test(agreed))
+    elif agreed:  # an answer could be read, or not
+        yield "agreement", Watch(rate_test(Rate(n=agreed.n, hits=round(agreed.mean * agreed.n))))
     if reference.right:
         yield "correct", Watch(rate_test(reference.right))

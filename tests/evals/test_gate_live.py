@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from sg_agent.cli import app
 from sg_agent.errors import ConfigError, DataError
+from sg_agent.evals.gate.calibrate import unseen
 from sg_agent.evals.gate.examples import read_examples
+from sg_agent.evals.gate.fit import fit_gate
 from sg_agent.evals.gate.live import read_live
 from sg_agent.gate.gate import Known
 from sg_agent.gate.live import Live, LiveFolder
@@ -144,3 +146,12 @@ def test_live_questions_of_other_models_or_prompts_do_not_belong_to_a_run(tmp_pa
     old, new = traffic(tmp_path / "old", 10, digest="0ld"), traffic(tmp_path / "new", 10, seed=8, digest="new")
     with pytest.raises(ConfigError, match="asked by two prompts 'v1/cot/math'"):
         read_examples([old, new])
+
+
+def test_a_gate_of_runs_is_calibrated_on_live_questions_too(tmp_path: Path) -> None:
+    run, served = weak_run(tmp_path / "run", rows(300)).path, traffic(tmp_path / "live", 150)
+    gate = fit_gate(read_examples([run])).gate
+    assert len(unseen(gate, read_examples([served]))) == 150
+    assert len(unseen(gate, read_examples([served, run]))) > 150
+    with pytest.raises(ConfigError, match="fitted on another suite: 'depot', and these runs have 'live\\+other'"):
+        unseen(gate, read_examples([served, weak_run(tmp_path / "other", rows(60), suite="other").path]))
