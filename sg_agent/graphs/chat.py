@@ -72,7 +72,7 @@ def within(chat: Chat, rendered: list[BaseMessage]) -> list[BaseMessage]:
 
 
 def _asked(turn: BaseMessage, rendered: str, instruction: str) -> BaseMessage:
-    """The turn as `rendered`, with the instruction. Where that begins with the turn's own words, all else follows them."""
+    """The turn as `rendered`, with the instruction. Where it begins with the turn's own words, the rest follows."""
     said = turn.text.strip()
     if not rendered.startswith(said):
         text = "\n\n".join(filter(None, [instruction, rendered]))

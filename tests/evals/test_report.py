@@ -10,9 +10,9 @@ import pytest
 from recorded_run import HOSTED, PLAN, answered, call, failed, flipping, questions, record
 
 from sg_agent.errors import ConfigError
-from sg_agent.evals.break_even import Prices
 from sg_agent.evals.evidence import gather
 from sg_agent.evals.graph import ArmResult
+from sg_agent.evals.pricing import Prices
 from sg_agent.evals.report import page_data, report_run
 from sg_agent.evals.report.content import Report
 from sg_agent.evals.report.svg import SERIES, Scale, scale

@@ -9,8 +9,8 @@ import pytest
 from browsing import IN_BROWSER, Opened, chromium, contrast, expect
 from recorded_run import PLAN, answered, flipping, questions, record
 
-from sg_agent.evals.break_even import Prices
 from sg_agent.evals.graph import ArmResult
+from sg_agent.evals.pricing import Prices
 from sg_agent.evals.report import report_run
 from sg_agent.rows import Row
 
