@@ -13,7 +13,7 @@ from sg_agent.evals.result import EvalResult
 from sg_agent.ledger import total_cost
 
 NARROWEST = 100
-WRAPPED = ("each", "so it is")  # in the headers of columns that may take several lines
+VERDICT = tables.SAVING_HEADER[-1]
 
 
 def print_result(result: EvalResult) -> None:
@@ -38,8 +38,9 @@ def _print(title: str | None, lines: tables.Table) -> None:
     console.width = max(console.width, NARROWEST)
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=0, pad_edge=False)
     for number, header in enumerate(lines[0]):
-        wrapped = any(word in header for word in WRAPPED)
-        table.add_column(header, justify="right" if number else "left", no_wrap=not wrapped)
+        words_alone = not number or header == VERDICT
+        wrapped = "each" in header or header == VERDICT
+        table.add_column(header, justify="left" if words_alone else "right", no_wrap=not wrapped)
     for line in lines[1:]:
         table.add_row(*line)
     console.print(table)

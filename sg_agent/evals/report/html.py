@@ -56,7 +56,8 @@ def html_report(report: Report, evidence: Evidence) -> str:
 def _sections(report: Report) -> Iterator[Section]:
     arms = list(report["arms"])
     yield Section("pairs", "Pairs", "Pairs", _drawn(charts.flip_bars(report)), tables.pair_table(report), [])
-    yield from (_bill(report), _savings(report))
+    yield _bill(report)
+    yield Section("savings", "", "Savings", [], tables.saving_table(report["savings"]), [])
     yield from (_parts("Steps", report["steps"], arms), _parts("Groups", report["groups"], arms))
     yield Section("latency", "Latency", "Latency", _drawn(charts.latency_rows(report)), [], [])
     table, control = tables.leak_table(report["leaks"]), words.leak_control(report)
@@ -83,13 +84,8 @@ def _bill(report: Report) -> Section:
         ),
         charts.accuracy_against(report, tables.costs_each(report), "cost per question", tables.dollars),
     )
-    said = [*words.undrawn(report), words.BILL]
+    said = [*words.undrawn(report), *words.bill_notes(report), words.BILL]
     return Section("bill", "Bill", "The bill", drawn, tables.bill_table(report), said)
-
-
-def _savings(report: Report) -> Section:
-    table = tables.saving_table(report["savings"])
-    return Section("savings", "", "Savings", [], table, words.bill_notes(report))
 
 
 def _drawn(*drawings: str | None) -> list[str]:

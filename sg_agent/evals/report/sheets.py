@@ -73,7 +73,7 @@ def _arm(name: str, report: Report, pairs: Mapping[str, tuple[str, str]]) -> Lin
 
 def _bill(one: Bill) -> Line:
     """Costs as the report's prices have them; `cost_usd` beside them is the ledger's."""
-    named = {key: one[key] for key in ("usd_per_question", "usd_per_right", "known_usd")}  # type: ignore[literal-required] # keys of a Bill
+    named = {key: one[key] for key in ("usd_per_question", "usd_per_right", "known_usd")}
     cached = {f"{role}_cached_input_tokens": used["cached"] for role, used in one["cached_input"].items()}
     return {**named, **cached, "local_s_each": one["local_seconds"]}
 

@@ -15,6 +15,7 @@ from sg_agent.evals.usage import format_cost
 Table = list[list[str]]
 
 MOST_SLICES = 12
+SAVING_HEADER = ["arm", "against", "saved per 1,000", "saved", "accuracy (points)", "95% CI", "so it is"]
 SIGNIFICANT = 0.05
 OUTCOME_COUNTS = ("refused", "truncated")
 
@@ -60,8 +61,7 @@ def bill_table(report: Report) -> Table:
 
 def saving_table(savings: Mapping[str, Saving]) -> Table:
     """Header and a line per pair, what it saves beside what it does to the accuracy; empty without pairs."""
-    header = ["arm", "against", "saved per 1,000", "saved", "accuracy (points)", "95% CI", "so it is"]
-    return [header, *(_saving_line(one) for one in savings.values())] if savings else []
+    return [SAVING_HEADER, *map(_saving_line, savings.values())] if savings else []
 
 
 def leak_table(leaks: Mapping[str, LeakMeter]) -> Table:

@@ -60,10 +60,7 @@ def notes(report: Report) -> list[str]:
     if errors := [f"{name} {arm['errors']}" for name, arm in arms.items() if arm["errors"]]:
         said.append(f"Questions that ended in an error and are not scored: {', '.join(errors)}.")
     if unknown := [name for name, one in report["bill"].items() if one["usd"] is None]:
-        said.append(
-            f"Not every call of {', '.join(unknown)} has a known price, so the cost is unknown. What is missing: "
-            f"{', '.join(_unpriced(report))}."
-        )
+        said.append(f"Not every call of {', '.join(unknown)} has a known price, so the cost is unknown.")
     if len(report["revisions"]) > 1:
         said.append(f"Results come from more than one code revision: {', '.join(report['revisions'])}.")
     return said
@@ -72,7 +69,7 @@ def notes(report: Report) -> list[str]:
 def bill_notes(report: Report) -> list[str]:
     """What the bill leaves out, and what was not measured."""
     said = [
-        f"{arm}: at least {dollars(one['known_usd'])} in all; not known: {', '.join(one['missing'])}."
+        f"{arm}: {_known(one['known_usd'])}not known: {', '.join(one['missing'])}."
         for arm, one in report["bill"].items()
         if one["usd"] is None
     ]
@@ -142,8 +139,8 @@ def _verdict(pair: Mapping[str, Any]) -> str:
     return f"{measured}: no difference shown{able}."
 
 
-def _unpriced(report: Report) -> list[str]:
-    return sorted({what for one in report["bill"].values() for what in one["missing"]})
+def _known(usd: float) -> str:
+    return f"at least {dollars(usd)} in all; " if usd else ""
 
 
 def _count(n: int, word: str) -> str:
