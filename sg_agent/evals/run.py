@@ -4,9 +4,8 @@ results.jsonl is the truth and is written as each arm finishes; the same config 
 ended in an error. Inspect's own logs are beside it: `inspect view --log-dir RUN_DIR/logs`.
 """
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -26,6 +25,7 @@ from sg_agent.evals.result import correct_by_id
 from sg_agent.evals.run_dir import claim_run_dir, record_run
 from sg_agent.evals.spending import admission, open_budget
 from sg_agent.evals.store import ResultStore
+from sg_agent.garbage import few_collections
 from sg_agent.rows import Row
 
 try:
@@ -97,7 +97,7 @@ def _ask(
         on_result=on_result,
     )
     status, message = "cancelled", ""
-    with suppress(KeyboardInterrupt), _few_collections():
+    with suppress(KeyboardInterrupt), few_collections():
         logs = inspect_eval(
             task,
             model=None,
@@ -114,19 +114,6 @@ def _ask(
         raise Interrupted(f"interrupted; finished answers are kept, continue with: {config.command()}")
     if status != "success":
         raise RunError(f"the run stopped ({status}): {message}; finished answers are kept in {run.run_dir.results}")
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Python's collector would go through all imported modules again and again: a quarter of a large run's time."""
-    threshold = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*threshold)
-        gc.unfreeze()
 
 
 def _ending(logs: list[EvalLog]) -> tuple[str, str]:

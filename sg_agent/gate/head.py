@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -66,10 +67,24 @@ class Head(BaseModel):
 
     def log_odds(self, values: Mapping[str, float]) -> float:
         """Before calibration."""
-        total = self.bias
-        for name, mean, scale, weight in zip(self.features, self.mean, self.scale, self.weight, strict=True):
-            total += weight * max(-FARTHEST, min(FARTHEST, (values.get(name, 0.0) - mean) / scale))
-        return total
+        return self._at_zero + sum(
+            self._term(self._places[name], value) - self._term(self._places[name], 0.0)
+            for name, value in values.items()
+            if value and name in self._places
+        )
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.features)}
+
+    @cached_property
+    def _at_zero(self) -> float:
+        """Log-odds where every feature is 0: of thousands of words, a question has a few."""
+        return self.bias + sum(self._term(place, 0.0) for place in range(len(self.features)))
+
+    def _term(self, place: int, value: float) -> float:
+        standard = (value - self.mean[place]) / self.scale[place]
+        return self.weight[place] * max(-FARTHEST, min(FARTHEST, standard))
 
     def probability(self, values: Mapping[str, float]) -> float:
         """The calibrated chance that the route's answer is right."""

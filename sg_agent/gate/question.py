@@ -12,7 +12,7 @@ from zlib import crc32
 
 from sg_agent.rows import Row
 
-BUCKETS = 512
+BUCKETS = 2048
 LONGEST = 20_000
 
 NUMBER = re.compile(r"\d[\d,]{0,20}(?:\.\d{1,10})?")

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
+from sg_agent.garbage import few_collections
 from sg_agent.serve import chat_completions, responses
 from sg_agent.serve.config import ServeConfig
 from sg_agent.serve.dialect import Dialect
@@ -33,7 +34,7 @@ def create_app(config: ServeConfig) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with draining_on_signals(service.gate, config.grace_s):
+        with few_collections(), draining_on_signals(service.gate, config.grace_s):
             yield
         await service.models.close()
 

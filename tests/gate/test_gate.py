@@ -13,6 +13,7 @@ from gate_heads import EASY, HARD, cascading, head, make
 from sg_agent.errors import ConfigError, ModelError
 from sg_agent.gate import CheapAnswer, GuideSignals, load_gate, save_gate
 from sg_agent.gate.gate import Known
+from sg_agent.gate.head import FARTHEST, Head
 from sg_agent.local import LocalChatModel
 from sg_agent.models import load_model
 from sg_agent.scripted import ScriptedModel
@@ -117,6 +118,14 @@ def test_a_gate_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_running_a_gate_needs_no_scikit_learn() -> None:
     code = "import sys, sg_agent.gate; print([m for m in ('sklearn', 'scipy', 'torch') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_log_odds_are_the_sum_over_all_features_those_that_are_absent_too() -> None:
+    names, values = ["here", "zero", "absent", "far"], {"here": 2.0, "zero": 0.0, "far": 100.0, "unknown": 7.0}
+    mean, scale, weight = [1.0, 3.0, -4.0, 1.0], [2.0, 1.0, 0.5, 1.0], [0.3, -0.7, 0.11, 0.5]
+    terms = [0.3 * 0.5, -0.7 * -3.0, 0.11 * FARTHEST, 0.5 * FARTHEST]
+    found = Head(features=names, mean=mean, scale=scale, weight=weight, bias=0.25).log_odds(values)
+    assert found == pytest.approx(0.25 + sum(terms))
 
 
 def test_a_decision_takes_less_than_two_milliseconds() -> None:
