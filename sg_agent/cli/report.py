@@ -43,12 +43,14 @@ def run(
     cached_input_price: Annotated[
         Dollars,
         typer.Option(
-            "--cached-input-price", min=0, help="Dollars per million of them that its provider had in its cache."
+            "--cached-input-price", min=0, help="Dollars per million tokens read that came from its provider's cache."
         ),
     ] = None,
     guide_seconds: Annotated[
         float | None,
-        typer.Option("--guide-seconds", min=0, help="Seconds the guide keeps the machine busy per question."),
+        typer.Option(
+            "--guide-seconds", min=0, help="Seconds the guide keeps the machine busy per question it is asked."
+        ),
     ] = None,
     json_output: options.Json = False,
     config: options.Config = None,  # noqa: ARG001 - its callback reads it

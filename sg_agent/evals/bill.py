@@ -63,8 +63,9 @@ class Saving(TypedDict):
 def bill(answers: Sequence[ArmResult], prices: Prices, *, superseded: Sequence[CallRecord] = ()) -> Bill:
     """The bill of one arm's answers, at least one, and of the calls that were made for others since replaced."""
     prices = prices.of(answers[0]["arm"])
-    calls = [*(call for answer in answers for call in answer["ledger"]), *superseded]
-    seconds = sum(busy_seconds(calls, prices, len(answers)).values())
+    ledgers = [*(answer["ledger"] for answer in answers), *([call] for call in superseded)]
+    calls = [call for ledger in ledgers for call in ledger]
+    seconds = sum(busy_seconds(ledgers, prices, len(answers)).values())
     hosted, local = billed(calls, prices), len(answers) * (priced_seconds(seconds, prices) or 0.0)
     usd = None if hosted is None else hosted + local
     right = sum(answer["outcome"] != "error" and bool(answer["correct"]) for answer in answers)

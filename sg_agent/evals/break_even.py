@@ -85,18 +85,19 @@ def _has_guide(answers: Sequence[ArmResult]) -> bool:
     return any(call["role"] == "guide" for answer in answers for call in answer["ledger"])
 
 
-def _answered(answers: Sequence[ArmResult]) -> tuple[int, list[CallRecord]]:
-    """How many questions did not end in an error, whose use is not known, and the calls of those."""
-    good = [answer for answer in answers if answer["outcome"] != "error"]
-    return len(good), [call for answer in good for call in answer["ledger"]]
+def _answered(answers: Sequence[ArmResult]) -> tuple[list[list[CallRecord]], list[CallRecord]]:
+    """The ledgers of questions that did not end in an error, of which it is not known what they used; their calls."""
+    ledgers = [answer["ledger"] for answer in answers if answer["outcome"] != "error"]
+    return ledgers, [call for ledger in ledgers for call in ledger]
 
 
 def _running(answers: Sequence[ArmResult], prices: Prices) -> Running:
-    questions, calls = _answered(answers)
+    ledgers, calls = _answered(answers)
+    questions = len(ledgers)
     each = 1 / max(questions, 1)
     solver = [call for call in calls if call["role"] == "solver"]
     cost = billed(calls, prices)
-    busy = busy_seconds(calls, prices, questions)
+    busy = busy_seconds(ledgers, prices, questions)
     hosted = cost * each if questions and cost is not None else None
     local = priced_seconds(sum(busy.values()), prices)
     return {
@@ -112,7 +113,7 @@ def _running(answers: Sequence[ArmResult], prices: Prices) -> Running:
 
 def _missing(answers: Sequence[ArmResult], prices: Prices) -> list[str]:
     """What must be known to price these answers and is not, in words."""
-    questions, calls = _answered(answers)
+    ledgers, calls = _answered(answers)
     local = prices.local_usd_per_hour is None and any(local_seconds(call, prices) for call in calls)
     hour = ["what an hour of the local machine costs"] if local else []
-    return [*unpriced(calls, prices), *hour, *([] if questions else ["an answered question"])]
+    return [*unpriced(calls, prices), *hour, *([] if ledgers else ["an answered question"])]

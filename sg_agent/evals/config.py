@@ -45,8 +45,7 @@ class EvalConfig:
     result.json of an earlier run on the same questions: the result then says of each arm whether it got worse, by more
     than `max_drop` points (None is 0), and `junit` is a file to say so in. The arm `auto` decides by `policy` (an
     object, or a name as `sg_agent.gate.named` reads it), a fitted `gate` and a `stronger` solver, which the arm
-    `stronger` asks alone. `stop_early` lets
-    ARM@K ask no more attempts once the vote cannot change.
+    `stronger` asks alone. `stop_early` lets ARM@K ask no more attempts once the vote cannot change.
     """
 
     suite: str

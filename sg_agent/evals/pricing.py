@@ -18,8 +18,8 @@ class Prices:
 
     Dollars for the guide's training and for an hour of the machine that models of this process run on; dollars per
     million tokens of the solver, in place of what its ledger says (tokens that a provider had in its cache cost what
-    others do unless they have a price); seconds that the guide keeps the machine busy per question, in place of the
-    measured ones, which include waiting in a batch.
+    others do unless they have a price); seconds that the guide keeps the machine busy per question that it is asked, in
+    place of the measured ones, which include waiting in a batch.
     """
 
     training_usd: float | None = None
@@ -74,15 +74,19 @@ def billed_call(call: CallRecord, prices: Prices) -> float | None:
     return (paid + call["output_tokens"] * prices.output_usd_per_million) / 1e6
 
 
-def busy_seconds(calls: Sequence[CallRecord], prices: Prices, questions: int) -> dict[str, float]:
-    """Role -> how long it kept this machine per question, at most: its calls' time on the clock."""
-    each = 1 / max(questions, 1)
+def busy_seconds(ledgers: Sequence[Sequence[CallRecord]], prices: Prices, questions: int) -> dict[str, float]:
+    """Role -> how long it kept this machine per question, at most: its calls' time on the clock.
+
+    The user's seconds of the guide are taken for each of the ledgers, one an answer, in which it was asked.
+    """
+    each, calls = 1 / max(questions, 1), [call for ledger in ledgers for call in ledger]
     busy = {
         role: each * sum(local_seconds(call, prices) for call in calls if call["role"] == role)
         for role in ("guide", "solver")
     }
-    if prices.guide_seconds is not None and any(call["role"] == "guide" and ran_here(call) for call in calls):
-        busy["guide"] = prices.guide_seconds
+    if prices.guide_seconds is not None:
+        asked = sum(any(call["role"] == "guide" and ran_here(call) for call in ledger) for ledger in ledgers)
+        busy["guide"] = each * asked * prices.guide_seconds
     return busy
 
 

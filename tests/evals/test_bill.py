@@ -119,6 +119,11 @@ def test_local_seconds_are_shown_and_in_the_cost_once_an_hour_has_a_price() -> N
     assert priced["usd"] == priced["known_usd"] == pytest.approx(20 * 0.0015)
 
 
+def test_the_guides_given_seconds_are_of_the_questions_it_is_asked() -> None:
+    gated = [*answers("auto", 20, 0.001, guided=True)[:5], *answers("auto", 20, 0.001)[5:]]
+    assert bill(gated, Prices(guide_seconds=0.4))["local_seconds"] == pytest.approx(0.1)
+
+
 def test_an_arm_saves_against_cot_and_against_the_strong_solver_alone(tmp_path: Path) -> None:
     found = reported(
         tmp_path,
