@@ -47,7 +47,7 @@ def test_it_opens_without_a_complaint_and_asks_for_nothing(browser: Any, tmp_pat
     drawn = [
         box["width"] * box["height"] for box in (one.bounding_box() for one in opened.page.locator("svg.chart").all())
     ]
-    assert len(drawn) == 6
+    assert len(drawn) == 8
     assert min(drawn) > 10_000
 
 
