@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# A process for each core, with one thread of torch's each.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8
 
 .PHONY: help demo test lint types unit slow bench clean
 
@@ -38,10 +40,10 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 slow: $(VENV)/.dev
-	$(BIN)/pytest -m slow
+	$(PYTEST) -m slow
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/graph_overhead.py
