@@ -58,8 +58,8 @@ def within(chat: Chat, rendered: list[BaseMessage]) -> list[BaseMessage]:
 
     What is sent shares as much as it can with what the turn before sent, for providers' prompt caches: the
     conversation's own system message first, the turns as they are, and what is of this turn alone at its end. The
-    instruction, which another turn may not have, joins the system message only where nothing but examples would follow
-    it. What is no text in the turn, such as an image, stays there.
+    instruction, which another turn may not have, joins the system message in a first turn and before examples only.
+    What is no text in the turn, such as an image, stays there.
     """
     instruction, *shown, question = rendered
     before, (turn,) = messages_from_dict(chat["before"]), messages_from_dict([chat["turn"]])
