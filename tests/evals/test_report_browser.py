@@ -9,8 +9,8 @@ import pytest
 from browsing import IN_BROWSER, Opened, chromium, contrast, expect
 from recorded_run import PLAN, answered, flipping, questions, record
 
-from sg_agent.evals.break_even import Prices
 from sg_agent.evals.graph import ArmResult
+from sg_agent.evals.pricing import Prices
 from sg_agent.evals.report import report_run
 from sg_agent.rows import Row
 
@@ -47,7 +47,7 @@ def test_it_opens_without_a_complaint_and_asks_for_nothing(browser: Any, tmp_pat
     drawn = [
         box["width"] * box["height"] for box in (one.bounding_box() for one in opened.page.locator("svg.chart").all())
     ]
-    assert len(drawn) == 6
+    assert len(drawn) == 8
     assert min(drawn) > 10_000
 
 

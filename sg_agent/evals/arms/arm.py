@@ -25,7 +25,7 @@ Load = Callable[[Model], BaseChatModel]
 @dataclass(frozen=True)
 class Routing:
     """What the arm `auto` decides by: a policy, ready or as `sg_agent.gate.named` reads it, a fitted gate's file and a
-    stronger solver.
+    stronger solver, which the arm `stronger` asks alone.
     """
 
     policy: str | Policy | None = None
@@ -33,10 +33,13 @@ class Routing:
     stronger: Model | None = None
 
     def check(self, arms: Iterable[str]) -> None:
-        """Raise ConfigError when something is given and no arm of these decides by it."""
-        given = [name for name, value in vars(self).items() if value is not None]
-        if given and not any(arm.partition("@")[0] == "auto" for arm in arms):
-            raise ConfigError(f"--{given[0]} is for the arm auto, which is not asked for; leave it out or add the arm")
+        """Raise ConfigError when something is given and no arm of these uses it."""
+        asked = {arm.partition("@")[0] for arm in arms}
+        for name, value in vars(self).items():
+            deciding = ("auto", "stronger") if name == "stronger" else ("auto",)
+            if value is not None and asked.isdisjoint(deciding):
+                said = f"--{name} is for the arm {' or '.join(deciding)}, which is not asked for"
+                raise ConfigError(f"{said}; leave it out or add the arm")
 
     def identity(self) -> dict[str, Any]:
         """What of it decides results, by name; empty when nothing is given."""
@@ -55,7 +58,7 @@ class Routing:
 class Setup:
     """The questions (none as long as they are not read) and the two models as the user named them, not yet loaded.
 
-    `prices` are the user's own. `routing` is for the arm `auto`.
+    `prices` are the user's own. `routing` is for the arms `auto` and `stronger`.
     """
 
     rows: tuple[Row, ...]
