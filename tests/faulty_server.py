@@ -149,8 +149,9 @@ def chat_events(act: Act, model: str) -> Iterator[str]:
         common = {"id": "call", "object": "chat.completion.chunk", "created": 0, "model": model, "usage": usage}
         return f"data: {json.dumps({**common, 'choices': choices})}\n\n"
 
-    for word in act.text.split(" "):
-        yield event({"role": "assistant", "content": f"{word} "})
+    said, text = ("content", act.text) if act.refusal is None else ("refusal", act.refusal)
+    for word in text.split(" "):
+        yield event({"role": "assistant", said: f"{word} "})
     yield event({}, act.finish)
     yield event(None, usage=USAGE)
     yield "data: [DONE]\n\n"
