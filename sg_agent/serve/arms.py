@@ -35,7 +35,7 @@ class Parts:
     guide: BaseChatModel
     solver: BaseChatModel
     fallback: BaseChatModel | None
-    guide_timeout_s: float | None
+    guide_timeout_s: float
     prices: Prices | None
 
 
@@ -82,7 +82,7 @@ class Models:
         self.solvers = {name: load(spec, config.call_timeout_s) for name, spec in config.solvers.items()}
         self.fallback = load(config.fallback, config.call_timeout_s) if config.fallback else None
         self._graphs: dict[tuple[str, str], Compiled] = {
-            (arm, name): build(Parts(self.guide, solver, self.fallback, config.guide_timeout_s, prices)).compile(
+            (arm, name): build(Parts(self.guide, solver, self.fallback, config.guidance_within_s, prices)).compile(
                 name=arm
             )
             for arm, build in ARMS.items()
