@@ -1,14 +1,16 @@
 """A budget in US dollars that parallel calls cannot overshoot: a call reserves its worst case and settles after.
 
 The worst case is a token per byte of the prompt, which no tokenizer exceeds, and as many tokens as the reply may have.
+Schemas of tools and of the reply's form are a part of the prompt.
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any, Self
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from sg_agent.errors import BudgetSpent, ConfigError
 from sg_agent.faults import http_status
@@ -17,6 +19,7 @@ from sg_agent.models import model_name
 from sg_agent.prices import Prices
 
 TOKENS_AROUND_A_MESSAGE = 16  # role names and separators, generously
+READ_TOO = ("tools", "functions", "response_format")  # settings of a call that the model reads as a part of its prompt
 NEVER_SENT = {"ConnectError", "ConnectTimeout", "ClientConnectorError"}  # as httpx and aiohttp name them
 
 
@@ -92,12 +95,28 @@ def worst_case(
     model: BaseChatModel, messages: Sequence[BaseMessage], settings: dict[str, Any], *, prices: Prices | None = None
 ) -> float:
     """US dollars that a call can cost at most. The model must have passed `check_priced`."""
-    tokens = sum(len(message.text.encode()) + TOKENS_AROUND_A_MESSAGE for message in messages)
+    tokens = sum(_size(message) + TOKENS_AROUND_A_MESSAGE for message in messages)
+    tokens += sum(len(_json(settings[name])) for name in READ_TOO if settings.get(name))
     most = settings.get("max_tokens") or longest_reply(model)
     assert most is not None
     cost = price(model, usage_of(tokens, most), prices=prices)
     assert cost is not None
     return cost
+
+
+def _size(message: BaseMessage) -> int:
+    """The bytes of what a message says: its text, the calls of tools that it holds."""
+    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    return len(message.text.encode()) + (len(_json(calls)) if calls else 0)
+
+
+def _json(value: Any) -> bytes:
+    """`value` as it is sent; a schema may be a class of pydantic's."""
+
+    def plain(found: Any) -> Any:
+        return found.model_json_schema() if hasattr(found, "model_json_schema") else str(found)
+
+    return json.dumps(value, ensure_ascii=False, default=plain).encode()
 
 
 def check_priced(model: BaseChatModel, *, max_tokens: int | None, prices: Prices | None = None) -> None:

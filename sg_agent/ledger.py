@@ -188,7 +188,12 @@ def _shipped_price(source: Source, usage: UsageMetadata, read: int) -> float | N
     """By genai-prices' table, which knows some servers by their address."""
     from genai_prices import Usage, calc_price
 
-    used = Usage(input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"], cache_read_tokens=read)
+    used = Usage(
+        input_tokens=usage["input_tokens"],
+        output_tokens=usage["output_tokens"],
+        cache_read_tokens=read,
+        **_tokens_to_cache(usage),
+    )
     try:
         if source.provider == CUSTOM:
             price = calc_price(used, model_ref=source.name, provider_api_url=str(source.base_url))
@@ -201,6 +206,14 @@ def _shipped_price(source: Source, usage: UsageMetadata, read: int) -> float | N
 
 def _tokens_from_cache(usage: UsageMetadata | None) -> int:
     return (usage.get("input_token_details", {}).get("cache_read") or 0) if usage else 0
+
+
+def _tokens_to_cache(usage: UsageMetadata) -> dict[str, int]:
+    """Input tokens that a provider stored in its cache, for which some take more; Anthropic by how long they live."""
+    stored: Mapping[str, Any] = usage.get("input_token_details", {})
+    minutes, hour = (stored.get(f"ephemeral_{life}_input_tokens") or 0 for life in ("5m", "1h"))
+    written = (stored.get("cache_creation") or 0) + minutes + hour
+    return {"cache_write_tokens": written, "cache_write_1h_tokens": hour} if written else {}
 
 
 def total_cost(records: Iterable[CallRecord]) -> float | None:

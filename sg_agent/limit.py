@@ -1,4 +1,4 @@
-"""How many calls may be under way at a time: halved when the server refuses one, slowly more while it does not."""
+"""How many calls may be under way at a time: fewer when the server refuses some, slowly more while it does not."""
 
 import asyncio
 import time
@@ -39,6 +39,10 @@ class AdaptiveLimit:
         """Allow a little more."""
         self._limit = min(self.most, self._limit + max(1.0, STEP * self.most) / self._limit)
         self._wake()
+
+    def lower(self) -> None:
+        """Allow one fewer."""
+        self._limit = max(1.0, self._limit - 1.0)
 
     def refused(self) -> None:
         """Allow half as many, unless that was just done."""

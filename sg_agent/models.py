@@ -158,7 +158,7 @@ def _load_local(spec: str, parts: Spec, settings: dict[str, Any], trust_remote_c
 
 def _load_openai(spec: str, parts: Spec, settings: dict[str, Any]) -> BaseChatModel:
     _require("langchain_openai", spec)
-    from langchain_openai import ChatOpenAI
+    from sg_agent.hosted import ChatOpenAI
 
     key = os.environ.get("OPENAI_API_KEY")
     if parts.at:

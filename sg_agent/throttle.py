@@ -1,7 +1,8 @@
 """Calls under way to one model: fewer while it says that it is overloaded, more again while it does not.
 
-A refusal (429, 502, 503, 504, 529) makes all calls to the model pause, for as long as its Retry-After says or else
-twice as long as the last time, and then the refused call is made again.
+A refused call (429, 502, 503, 504, 529) is made again: after its Retry-After, else each time after twice as long.
+All calls to the model pause meanwhile when the server asks for it, since Retry-After is about any new request (RFC
+6585), or when it refuses one call after the other. Refusals here and there, between answers, hold up nobody else.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 PATIENCE_S = 300.0
 MOST_REFUSALS = 50
 MOST_BELIEVED = 5  # after as many pauses in a row, a Retry-After is no longer taken for enough
+REFUSES_ALL = 5  # refusals without an answer between them; of calls refused one in ten at random, 1 in 100,000
 
 ReplyT = TypeVar("ReplyT")
 
@@ -68,7 +70,7 @@ class Throttle:
         self._limit = AdaptiveLimit(most)
         self._answers = self._refusals = 0
         self._paused_at = self._paused_until = 0.0
-        self._pauses = 0
+        self._pauses = self._in_a_row = 0
         self._silent_since: float | None = None
         self._given_up: RunError | None = None
         self._last: RunError | None = None
@@ -104,15 +106,16 @@ class Throttle:
                         async for part in parts:
                             if not begun:
                                 begun = True
-                                self._answered(tries)
+                                self._answered()
                             yield part
                 except Exception as error:
                     if begun or not overloaded(error):
                         raise
                     tries.refused += 1
-                    self._refused(error, started, tries)
+                    again_at = self._refused(error, started, tries)
                 else:
                     return
+            await self._rest(again_at, asker)
 
     def _check_open(self) -> None:
         if self._given_up and (now := time.monotonic()) >= self._closed_until:
@@ -121,23 +124,33 @@ class Throttle:
             raise RunError(str(self._given_up)) from self._given_up
 
     async def _wait(self, asker: Asker) -> None:
-        """Until the pause is over, and a little longer, so that not all calls come back at once."""
-        while (left := self._paused_until - time.monotonic()) > 0:
-            if self._paused_until >= asker.waits_until:
-                raise RunError(str(self._last)) from self._last
-            await asyncio.sleep(left * random.uniform(1.0, 1.2))
+        """Until the pause of all calls is over."""
+        while self._paused_until > time.monotonic():
+            await self._rest(self._paused_until, asker)
 
-    def _answered(self, tries: Tries) -> None:
+    async def _rest(self, until: float, asker: Asker) -> None:
+        """Sleep until then, and a little longer, so that not all calls come back at once."""
+        if until >= asker.waits_until:
+            raise RunError(str(self._last)) from self._last
+        await asyncio.sleep((until - time.monotonic()) * random.uniform(1.0, 1.2))
+
+    def _answered(self) -> None:
         self._answers += 1
+        self._in_a_row = 0
         self._silent_since = self._given_up = None
         self._pauses = max(0, self._pauses - 1)
-        if not tries.refused:
-            self._limit.answered()
+        self._limit.answered()
 
-    def _refused(self, error: Exception, started: float, tries: Tries) -> None:
+    def _refused(self, error: Exception, started: float, tries: Tries) -> float:
+        """When the call may be made again. Raises RunError when patience is over."""
         self._refusals += 1
-        self._limit.refused()
+        self._in_a_row += 1
         now, asked = time.monotonic(), retry_after(error)
+        refuses_all = bool(asked) or self._in_a_row >= REFUSES_ALL
+        if refuses_all:
+            self._limit.refused()
+        else:
+            self._limit.lower()
         self._silent_since = started if self._silent_since is None else self._silent_since
         failure = self._last = RunError(f"{self.name} is overloaded, {tries.refused} calls in vain: {error}")
         failure.__cause__ = error
@@ -146,12 +159,20 @@ class Throttle:
             raise failure
         if tries.refused >= MOST_REFUSALS:
             raise failure
+        if refuses_all:
+            self._pause_all(now, asked, started)
+        return now + _pause(tries.refused, asked)
+
+    def _pause_all(self, now: float, asked: float | None, started: float) -> None:
         if started >= self._paused_at:  # else one more of the burst that is being waited out
             self._pauses += 1
             self._paused_at = now
-            own = min(FIRST_PAUSE_S * 2 ** (self._pauses - 1), LONGEST_PAUSE_S)
-            if not asked or self._pauses > MOST_BELIEVED:
-                asked = max(own, asked or 0)
-            self._paused_until = now + asked
-        elif asked is not None:
+            self._paused_until = now + _pause(self._pauses, asked)
+        elif asked:
             self._paused_until = max(self._paused_until, now + asked)
+
+
+def _pause(times: int, asked: float | None) -> float:
+    """The seconds to wait after as many refusals: what was asked for, else twice as long as the last time."""
+    own = min(FIRST_PAUSE_S * 2 ** (times - 1), LONGEST_PAUSE_S)
+    return asked if asked and times <= MOST_BELIEVED else max(own, asked or 0.0)

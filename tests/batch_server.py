@@ -2,15 +2,15 @@
 
 import json
 import re
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from chat_server import Refusal, completion
+from meanwhile import meanwhile
 
 Reply = Callable[[dict[str, Any]], str | Refusal]
 PAGE = 2  # batches in one page of a listing
@@ -162,15 +162,6 @@ def _uploaded(content: bytes) -> bytes:
     return b"\n".join(line for line in content.splitlines() if line.startswith(b'{"custom_id"'))
 
 
-@contextmanager
-def batch_server(reply: Reply) -> Iterator[BatchServer]:
+def batch_server(reply: Reply) -> AbstractContextManager[BatchServer]:
     """A server that runs meanwhile."""
-    server = BatchServer(reply)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return meanwhile(BatchServer(reply))

@@ -1,11 +1,12 @@
 """A chat completions server on the loopback whose replies a test decides, HTTP status and headers included."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
+
+from meanwhile import meanwhile
 
 
 class Refusal(NamedTuple):
@@ -71,15 +72,6 @@ def completion(model: str, text: str) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def chat_server(reply: Reply) -> Iterator[ChatServer]:
+def chat_server(reply: Reply) -> AbstractContextManager[ChatServer]:
     """A server that runs meanwhile."""
-    server = ChatServer(reply)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return meanwhile(ChatServer(reply))

@@ -4,10 +4,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from meanwhile import meanwhile
 
 USAGE = {"prompt_tokens": 50, "completion_tokens": 5, "total_tokens": 55}
 RESPONSES_USAGE = {
@@ -69,18 +71,11 @@ class FaultyServer(ThreadingHTTPServer):
         return self.acts(body) if callable(self.acts) else self.acts[min(number, len(self.acts)) - 1]
 
 
-@contextmanager
-def faulty_server(*acts: Act, by: Callable[[dict[str, Any]], Act] | None = None) -> Iterator[FaultyServer]:
+def faulty_server(
+    *acts: Act, by: Callable[[dict[str, Any]], Act] | None = None
+) -> AbstractContextManager[FaultyServer]:
     """A server that runs meanwhile."""
-    server = FaultyServer(by or acts)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return meanwhile(FaultyServer(by or acts))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -149,8 +144,9 @@ def chat_events(act: Act, model: str) -> Iterator[str]:
         common = {"id": "call", "object": "chat.completion.chunk", "created": 0, "model": model, "usage": usage}
         return f"data: {json.dumps({**common, 'choices': choices})}\n\n"
 
-    for word in act.text.split(" "):
-        yield event({"role": "assistant", "content": f"{word} "})
+    said, text = ("content", act.text) if act.refusal is None else ("refusal", act.refusal)
+    for word in text.split(" "):
+        yield event({"role": "assistant", said: f"{word} "})
     yield event({}, act.finish)
     yield event(None, usage=USAGE)
     yield "data: [DONE]\n\n"

@@ -1,11 +1,10 @@
 """A collector of OpenTelemetry spans on the loopback."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from meanwhile import meanwhile
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 
@@ -43,15 +42,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent."""
 
 
-@contextmanager
-def otlp_collector() -> Iterator[Collector]:
+def otlp_collector() -> AbstractContextManager[Collector]:
     """A collector that runs meanwhile."""
-    server = Collector()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return meanwhile(Collector())

@@ -1,11 +1,14 @@
 """A budget: never overshot by parallel calls, paid for what is received, free where nothing was."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from hosted import Hosted
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall
+from pydantic import BaseModel
 
 from sg_agent.budget import Budget, worst_case
 from sg_agent.errors import BudgetSpent
@@ -81,3 +84,32 @@ async def test_a_cancelled_call_keeps_its_reservation() -> None:
 def test_the_worst_case_is_a_token_per_byte_and_the_longest_reply() -> None:
     model, messages = Hosted(replies=[], model="gpt-4.1-mini"), list[BaseMessage]([HumanMessage("é" * 1000)])
     assert worst_case(model, messages, {"max_tokens": 1000}) == pytest.approx((2016 * 0.4 + 1000 * 1.6) / 1e6)
+
+
+class Reply(BaseModel):
+    """A reply in a form."""
+
+    answer: str
+
+
+@pytest.mark.parametrize(
+    ("settings", "length"),
+    [
+        ({"tools": [{"type": "function", "function": {"name": "look"}}]}, 52),
+        ({"response_format": {"type": "json_object"}}, 23),
+        ({"response_format": Reply}, len(json.dumps(Reply.model_json_schema()))),
+        ({"tools": [], "response_format": None, "seed": 7, "temperature": 0.5}, 0),
+    ],
+    ids=["tools", "form", "class", "none"],
+)
+def test_schemas_are_read_and_paid_for_too(settings: dict[str, Any], length: int) -> None:
+    model, messages = Hosted(replies=[], model="gpt-4.1-mini"), [HumanMessage("x" * 100)]
+    plain = worst_case(model, messages, {"max_tokens": 10})
+    assert worst_case(model, messages, {"max_tokens": 10, **settings}) - plain == pytest.approx(length * 0.4 / 1e6)
+
+
+def test_calls_of_tools_are_read_too() -> None:
+    calls = [ToolCall(name="look", args={"at": "y" * 500}, id="1")]
+    model = Hosted(replies=[], model="gpt-4.1-mini")
+    plain = worst_case(model, [AIMessage("")], {"max_tokens": 10})
+    assert worst_case(model, [AIMessage("", tool_calls=calls)], {"max_tokens": 10}) - plain > 500 * 0.4 / 1e6

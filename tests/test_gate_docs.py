@@ -21,6 +21,6 @@ def test_what_the_page_says_runs(tmp_path: Path) -> None:
         for kind, text in BLOCKS
     ]
     assert said[0] == "56 guided by task math\n"
-    assert "kept" in said[-1]
-    assert "NOT kept" not in said[-1]
-    assert re.search(r"auto +80 ", said[-1])
+    assert "NOT kept" not in said[2]
+    assert re.search(r"auto +80 ", said[2])
+    assert "repaid" in said[3]

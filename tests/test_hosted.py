@@ -54,8 +54,6 @@ ENDINGS = [
 async def test_a_reply_of_either_api_has_one_ending(act: Act, expected: str, api: str, stream: bool) -> None:
     if act.finish == "LENGTH":
         act = Act(act.text, "length" if api == "openai" else "max_output_tokens")
-    if act.refusal is not None and api == "openai" and stream:
-        pytest.skip("LangChain drops a refusal from a stream of chat completions")
     with faulty_server(act) as server:
         model = hosted(server, api=api)
         reply = await streamed(model) if stream else await model.ainvoke("How many?")

@@ -4,13 +4,13 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from chat_server import chat_server
+from meanwhile import meanwhile
 
 APP = """
 import sys
@@ -76,13 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def langsmith() -> Iterator[LangSmith]:
-    server = LangSmith()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with meanwhile(LangSmith()) as server:
+        yield server
 
 
 def test_every_node_and_call_is_there_under_its_parent_and_no_key(langsmith: LangSmith) -> None:

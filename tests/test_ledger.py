@@ -1,5 +1,7 @@
 """What a model call used and cost: nothing in this process, a price where one is known, else None."""
 
+from typing import Any
+
 import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
@@ -9,7 +11,7 @@ from pydantic import SecretStr
 from sg_agent import ScriptedModel
 from sg_agent.evals.stand_in import StandIn
 from sg_agent.evals.usage import ran_here
-from sg_agent.ledger import as_paid_by, call_record, failed_call, total_cost
+from sg_agent.ledger import Source, as_paid_by, call_record, failed_call, reply_record, total_cost
 
 KEY = SecretStr("none")
 SCRIPTED = ScriptedModel(replies=[])
@@ -44,6 +46,19 @@ def test_a_known_model_is_priced_and_cached_tokens_are_cheaper() -> None:
     assert record["cost_usd"] is not None
     assert full is not None
     assert record["cost_usd"] < full
+
+
+def test_what_a_provider_takes_for_storing_tokens_in_its_cache_is_paid_for() -> None:
+    def paid(**details: int) -> float | None:
+        usage: Any = {"input_tokens": 1000, "output_tokens": 0, "total_tokens": 1000, "input_token_details": details}
+        source = Source("anthropic", "claude-sonnet-4-5")
+        return reply_record("solver", source, AIMessage("7", usage_metadata=usage), latency_s=1)["cost_usd"]
+
+    assert paid() == pytest.approx(1000 * 3e-6)
+    assert paid(cache_read=800) == pytest.approx(200 * 3e-6 + 800 * 0.3e-6)
+    assert paid(cache_creation=800) == pytest.approx(200 * 3e-6 + 800 * 3.75e-6)
+    assert paid(cache_creation=0, ephemeral_5m_input_tokens=800) == paid(cache_creation=800)
+    assert paid(ephemeral_1h_input_tokens=800) == pytest.approx(200 * 3e-6 + 800 * 6e-6)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,14 @@ def test_a_burst_of_refusals_halves_once_and_never_below_one(monkeypatch: pytest
     assert places.now == 1
 
 
+def test_one_fewer_is_never_below_one() -> None:
+    places, seen = AdaptiveLimit(3), list[int]()
+    for _ in range(4):
+        places.lower()
+        seen.append(places.now)
+    assert seen == [2, 1, 1, 1]
+
+
 def test_answers_bring_back_a_tenth_a_round_up_to_the_most() -> None:
     places = AdaptiveLimit(100)
     places.refused()

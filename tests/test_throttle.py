@@ -1,6 +1,7 @@
 """Overload: waited out, never an error record while the server recovers, and not asked about when it cannot."""
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -61,6 +62,43 @@ async def test_all_calls_wait_as_long_as_retry_after_says() -> None:
     await asyncio.sleep(0.1)
     assert await throttle.call(server.ask) == await first == "reply"
     assert min(server.times[1:]) - server.times[0] >= 0.3
+
+
+async def test_a_refusal_between_answers_holds_up_nobody_else() -> None:
+    server, throttle = Server(Refused(429)), Throttle("alone", 1)
+    first = asyncio.create_task(throttle.call(server.ask))
+    await asyncio.sleep(0.05)
+    start = time.monotonic()
+    assert await throttle.call(server.ask) == "reply"  # the refused one holds no place while it waits
+    assert time.monotonic() - start < 0.5
+    assert await first == "reply"
+    assert server.times[2] - server.times[0] >= throttling.FIRST_PAUSE_S
+
+
+async def test_a_healthy_server_that_refuses_one_call_in_ten_is_kept_busy() -> None:
+    drawn, throttle = random.Random(0), Throttle("one in ten", 20)
+
+    async def ask() -> str:
+        await asyncio.sleep(0.01)
+        if drawn.random() < 0.1:
+            raise Refused(429)
+        return "reply"
+
+    start = time.monotonic()
+    await asyncio.gather(*(throttle.call(ask) for _ in range(2000)))
+    assert throttle.load.refused > 150
+    assert time.monotonic() - start < 10  # 1 s by itself, and the last ones' pauses; 90 s if all calls paused each time
+    assert throttle.load.limit > 10
+
+
+async def test_one_refusal_after_the_other_makes_all_calls_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttling, "FIRST_PAUSE_S", 0.3)
+    server, throttle = Server(*(Refused(503) for _ in range(throttling.REFUSES_ALL))), Throttle("nobody", 20)
+    refused = [asyncio.create_task(throttle.call(server.ask)) for _ in range(throttling.REFUSES_ALL)]
+    await asyncio.sleep(0.05)
+    assert await asyncio.gather(throttle.call(server.ask), *refused) == ["reply"] * (throttling.REFUSES_ALL + 1)
+    assert min(server.times[throttling.REFUSES_ALL :]) - server.times[0] >= 0.3
+    assert throttle.load.limit < 20
 
 
 async def test_without_retry_after_the_pause_doubles(monkeypatch: pytest.MonkeyPatch) -> None:

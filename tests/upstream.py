@@ -3,10 +3,11 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from meanwhile import meanwhile
 
 
 class Upstream(ThreadingHTTPServer):
@@ -117,15 +118,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent."""
 
 
-@contextmanager
-def upstream() -> Iterator[Upstream]:
+def upstream() -> AbstractContextManager[Upstream]:
     """A server that runs meanwhile."""
-    server = Upstream()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return meanwhile(Upstream())

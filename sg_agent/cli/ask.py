@@ -20,6 +20,7 @@ def run(
     arm: Annotated[str, typer.Option("--arm", help="standard, cot, guided or auto.")] = "guided",
     guide: options.Guide = options.EMBEDDED_GUIDE,
     solver: options.Solver = options.EMBEDDED_SOLVER,
+    fallback: options.Fallback = None,
     task: Annotated[
         str | None, typer.Option("--task", help="math, multiple_choice, boolean, multihop_qa or open.")
     ] = None,
@@ -58,6 +59,7 @@ def run(
         arm=arm,
         guide=guide,
         solver=solver,
+        fallback=fallback,
         task=task,
         context_file=context,
         policy=policy,

@@ -29,8 +29,8 @@ def run(
         str,
         typer.Option(
             "--arms",
-            help="standard, cot, guided, auto; the controls untrained, self_plan, guide_alone, leak, oracle, placebo; "
-            "ARM@K for K attempts and a vote; NAME=package.module:graph for a graph of your own.",
+            help="standard, cot, guided, auto, stronger; the controls untrained, self_plan, guide_alone, leak, oracle, "
+            "placebo; ARM@K for K attempts and a vote; NAME=package.module:graph for a graph of your own.",
         ),
     ] = "standard,cot,guided",
     guide: options.Guide = options.EMBEDDED_GUIDE,
@@ -80,9 +80,10 @@ def run(
     config: options.Config = None,  # noqa: ARG001 - its callback reads it
 ) -> None:
     """Run the eval and show it."""
-    from sg_agent.cli.tables import ProgressBar, print_result
+    from sg_agent.cli.tables import ProgressBar, print_bill, print_result
     from sg_agent.cli.trace import spans
     from sg_agent.evals.config import EvalConfig
+    from sg_agent.evals.report.words import has_bill
 
     wanted = EvalConfig(
         suite=suite,
@@ -123,6 +124,8 @@ def run(
         typer.echo(json.dumps(result))
     else:
         print_result(result)
+        if has_bill(result):
+            print_bill(result)
         typer.echo(f"report: {result['run_dir']}/report.html")
     if errors := sum(arm["errors"] for arm in result["arms"].values()):
         typer.echo(f"{errors} answers ended in an error and are not scored; the same command asks them again", err=True)

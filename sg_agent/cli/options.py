@@ -86,7 +86,11 @@ Policy = Annotated[
 ]
 Gate = Annotated[Path | None, typer.Option("--gate", help="What `sg-agent gate fit` has written, for the arm auto.")]
 Stronger = Annotated[
-    str | None, typer.Option("--stronger", help="Solver that the arm auto escalates doubtful answers to, once.")
+    str | None,
+    typer.Option(
+        "--stronger",
+        help="Solver that the arm auto escalates doubtful answers to, once; the arm stronger asks it alone.",
+    ),
 ]
 Temperature = Annotated[
     float | None, typer.Option("--temperature", min=0, help="Default: 0 for one sample, 0.7 for several.")

@@ -12,12 +12,13 @@ import typer
 from sg_agent.cli import options
 
 if TYPE_CHECKING:
-    from sg_agent.evals.break_even import Prices
+    from sg_agent.evals.pricing import Prices
 
 HELP = """Write the report of a run again, from what its directory holds. No model is called.
 
 Writes report.html (opens in a browser, asks nothing of the network), report.md, result.json, report.csv and
-questions.csv. The costs given here are used in the break-even: after how many questions the guide is repaid.
+questions.csv. The costs given here are used in the bill and the break-even: after how many questions the guide is
+repaid.
 Of a training run it writes report.html with its curves, health and guidance, and the curves as PNG in plots/."""
 
 Dollars = float | None
@@ -39,24 +40,32 @@ def run(
     output_price: Annotated[
         Dollars, typer.Option("--output-price", min=0, help="Dollars per million tokens that the solver writes.")
     ] = None,
+    cached_input_price: Annotated[
+        Dollars,
+        typer.Option(
+            "--cached-input-price", min=0, help="Dollars per million tokens read that came from its provider's cache."
+        ),
+    ] = None,
     guide_seconds: Annotated[
         float | None,
-        typer.Option("--guide-seconds", min=0, help="Seconds the guide keeps the machine busy per question."),
+        typer.Option(
+            "--guide-seconds", min=0, help="Seconds the guide keeps the machine busy per question it is asked."
+        ),
     ] = None,
     json_output: options.Json = False,
     config: options.Config = None,  # noqa: ARG001 - its callback reads it
 ) -> None:
     """Write the report and show its tables."""
-    from sg_agent.cli.tables import print_result
-    from sg_agent.evals.break_even import Prices
+    from sg_agent.cli.tables import print_bill, print_result
+    from sg_agent.evals.pricing import Prices
     from sg_agent.evals.report import report_run
-    from sg_agent.evals.report.words import break_even_sentence
 
     prices = Prices(
         training_usd=training_cost,
         local_usd_per_hour=local_cost_per_hour,
         input_usd_per_million=input_price,
         output_usd_per_million=output_price,
+        cached_input_usd_per_million=cached_input_price,
         guide_seconds=guide_seconds,
     )
     if (directory / "run.json").is_file():
@@ -67,14 +76,13 @@ def run(
         typer.echo(json.dumps(report))
         return
     print_result(report)
-    for one in report["break_even"].values():
-        typer.echo(break_even_sentence(one))
+    print_bill(report)
     typer.echo(f"report: {directory}/report.html")
 
 
 def _training_page(directory: Path, prices: "Prices", json_output: bool) -> None:
     from sg_agent.errors import ConfigError
-    from sg_agent.evals.break_even import Prices
+    from sg_agent.evals.pricing import Prices
     from sg_agent.training.page import read_run, summary, write_page
 
     if prices != Prices():

@@ -64,6 +64,7 @@ class Request:
         arm: str = "guided",
         guide: str = "embedded:guide",
         solver: str = "embedded:solver",
+        fallback: str | None = None,
         task: str | None = None,
         context_file: Path | None = None,
         policy: str | None = None,
@@ -87,7 +88,7 @@ class Request:
             raise ConfigError(f"unknown task {task!r}; accepted: {', '.join(get_args(Task))}")
         routing = Routing(policy, gate, stronger)
         routing.check([arm])
-        used = [solver, *([guide] if arm in ("guided", "auto") else []), *([stronger] if stronger else [])]
+        used = [solver, *([guide] if arm in ("guided", "auto") else []), *filter(None, (stronger, fallback))]
         for spec in used:
             check_spec(spec)
         passages = load_context(context_file) if context_file else []
@@ -95,7 +96,7 @@ class Request:
             _check_scope(question, passages, solver)
         row = _row(question, task, passages)
         own_prices = None if prices is None else Prices.load(prices)
-        chosen = ARMS[arm](Setup((row,), guide, solver, own_prices, routing))
+        chosen = ARMS[arm](Setup((row,), guide, solver, own_prices, routing, fallback))
         settings = Settings(
             attempts=samples,
             stop_early=stop_early,
@@ -150,6 +151,8 @@ def report(reply: Reply, *, streamed: bool) -> None:
         typer.echo(f"guidance:\n{reply['guidance']}\n")
     if reply["arm"] == "guided" and reply["route"] == "direct":
         typer.echo(f"answered without guidance: {reply['reason']}")
+    elif any("fallback" in attempt for attempt in reply["attempts"]):
+        typer.echo(reply["reason"])
     for decision in (reply.get("decision"), reply.get("recheck")):
         if decision:
             typer.echo(f"{decision['route']}: {decision['reason']}")

@@ -45,11 +45,18 @@ def run(
     ] = None,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Most seconds of a request.")] = 300.0,
     call_timeout: Annotated[
-        float | None, typer.Option("--call-timeout", min=0.1, help="Most seconds of a call to a hosted solver.")
+        float | None,
+        typer.Option(
+            "--call-timeout", min=0.1, help="Most seconds of a call to a hosted solver; default: as the request."
+        ),
     ] = None,
     guide_timeout: Annotated[
         float | None,
-        typer.Option("--guide-timeout", min=0.1, help="Most seconds for guidance; then the solver is asked without."),
+        typer.Option(
+            "--guide-timeout",
+            min=0.1,
+            help="Most seconds of a draft; then the solver is asked without guidance. Default: a quarter of --timeout.",
+        ),
     ] = None,
     patience: Annotated[
         float, typer.Option("--patience", min=0, help="Seconds to wait for a model that refuses all calls (429, 503).")

@@ -6,39 +6,12 @@ is named. Only money is compared: an arm may be worth more than it saves, or bre
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import TypedDict
 
-from sg_agent.errors import ConfigError
 from sg_agent.evals.arms import is_control
 from sg_agent.evals.graph import ArmResult
-from sg_agent.evals.usage import ran_here
+from sg_agent.evals.pricing import Prices, billed, busy_seconds, local_seconds, priced_seconds, unpriced
 from sg_agent.ledger import CallRecord
-
-
-@dataclass(frozen=True)
-class Prices:
-    """What no run can measure, each None while unknown.
-
-    Dollars for the guide's training and for an hour of the machine that models of this process run on; dollars per
-    million tokens of the solver, in place of what its ledger says; seconds that the guide keeps the machine busy per
-    question, in place of the measured ones, which include waiting in a batch.
-    """
-
-    training_usd: float | None = None
-    local_usd_per_hour: float | None = None
-    input_usd_per_million: float | None = None
-    output_usd_per_million: float | None = None
-    guide_seconds: float | None = None
-
-    def check(self) -> None:
-        """Raise ConfigError for a value that is no amount, or one token price without the other."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is not None and not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"{field.name} must be a finite number of at least 0, not {value!r}")
-        if (self.input_usd_per_million is None) != (self.output_usd_per_million is None):
-            raise ConfigError("the solver's input and output price go together; give both or neither")
 
 
 class Running(TypedDict):
@@ -88,8 +61,8 @@ def break_even(
     arm: str, answers: Sequence[ArmResult], baseline: str, others: Sequence[ArmResult], prices: Prices
 ) -> BreakEven:
     """After how many questions `arm` with its training has cost no more than `baseline`."""
-    running = {arm: _running(answers, prices), baseline: _running(others, prices)}
-    missing = sorted({*_missing(answers, prices), *_missing(others, prices)})
+    running = {arm: _running(answers, prices.of(arm)), baseline: _running(others, prices.of(baseline))}
+    missing = sorted({*_missing(answers, prices.of(arm)), *_missing(others, prices.of(baseline))})
     missing += ["the training cost"] if prices.training_usd is None else []
     with_guide, without = running[arm]["usd"], running[baseline]["usd"]
     saved = without - with_guide if without is not None and with_guide is not None else None
@@ -112,61 +85,35 @@ def _has_guide(answers: Sequence[ArmResult]) -> bool:
     return any(call["role"] == "guide" for answer in answers for call in answer["ledger"])
 
 
-def _answered(answers: Sequence[ArmResult]) -> tuple[int, list[CallRecord]]:
-    """How many questions did not end in an error, whose use is not known, and the calls of those."""
-    good = [answer for answer in answers if answer["outcome"] != "error"]
-    return len(good), [call for answer in good for call in answer["ledger"]]
+def _answered(answers: Sequence[ArmResult]) -> tuple[list[list[CallRecord]], list[CallRecord]]:
+    """The ledgers of questions that did not end in an error, of which it is not known what they used; their calls."""
+    ledgers = [answer["ledger"] for answer in answers if answer["outcome"] != "error"]
+    return ledgers, [call for ledger in ledgers for call in ledger]
 
 
 def _running(answers: Sequence[ArmResult], prices: Prices) -> Running:
-    questions, calls = _answered(answers)
+    ledgers, calls = _answered(answers)
+    questions = len(ledgers)
     each = 1 / max(questions, 1)
     solver = [call for call in calls if call["role"] == "solver"]
-    billed = [_billed(call, prices) for call in calls]
-    known = [usd for usd in billed if usd is not None]
-    hosted = sum(known) * each if questions and len(known) == len(billed) else None
-    guide_seconds = each * sum(_seconds(call, prices) for call in calls if call["role"] == "guide")
-    if prices.guide_seconds is not None and any(call["role"] == "guide" and ran_here(call) for call in calls):
-        guide_seconds = prices.guide_seconds
-    solver_seconds = each * sum(_seconds(call, prices) for call in solver)
-    busy = guide_seconds + solver_seconds
-    rate = prices.local_usd_per_hour if busy else 0.0
+    cost = billed(calls, prices)
+    busy = busy_seconds(ledgers, prices, questions)
+    hosted = cost * each if questions and cost is not None else None
+    local = priced_seconds(sum(busy.values()), prices)
     return {
         "questions": questions,
         "solver_input_tokens": each * sum(call["input_tokens"] for call in solver),
         "solver_output_tokens": each * sum(call["output_tokens"] for call in solver),
         "hosted_usd": hosted,
-        "guide_seconds": guide_seconds,
-        "solver_seconds": solver_seconds,
-        "usd": None if hosted is None or rate is None else hosted + busy * rate / 3600,
+        "guide_seconds": busy["guide"],
+        "solver_seconds": busy["solver"],
+        "usd": None if hosted is None or local is None else hosted + local,
     }
-
-
-def _billed(call: CallRecord, prices: Prices) -> float | None:
-    """Dollars for the call's tokens: by the user's price, else by the ledger; 0 for a model of this process."""
-    if _priced(call, prices):
-        assert prices.input_usd_per_million is not None
-        assert prices.output_usd_per_million is not None
-        paid = (
-            call["input_tokens"] * prices.input_usd_per_million + call["output_tokens"] * prices.output_usd_per_million
-        )
-        return paid / 1e6
-    return 0.0 if ran_here(call) else call["cost_usd"]
-
-
-def _seconds(call: CallRecord, prices: Prices) -> float:
-    """How long the call kept this machine, at most: its time on the clock."""
-    return call["latency_s"] if ran_here(call) and not _priced(call, prices) else 0.0
-
-
-def _priced(call: CallRecord, prices: Prices) -> bool:
-    return call["role"] == "solver" and prices.input_usd_per_million is not None
 
 
 def _missing(answers: Sequence[ArmResult], prices: Prices) -> list[str]:
     """What must be known to price these answers and is not, in words."""
-    questions, calls = _answered(answers)
-    unknown = [f"the price of {call['model']}" for call in calls if _billed(call, prices) is None]
-    local = prices.local_usd_per_hour is None and any(_seconds(call, prices) for call in calls)
+    ledgers, calls = _answered(answers)
+    local = prices.local_usd_per_hour is None and any(local_seconds(call, prices) for call in calls)
     hour = ["what an hour of the local machine costs"] if local else []
-    return [*unknown, *hour, *([] if questions else ["an answered question"])]
+    return [*unpriced(calls, prices), *hour, *([] if ledgers else ["an answered question"])]

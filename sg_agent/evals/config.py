@@ -45,8 +45,8 @@ class EvalConfig:
     before every question come from the suite's training rows, or from the file `shots_from`. `baseline` is the
     result.json of an earlier run on the same questions: the result then says of each arm whether it got worse, by more
     than `max_drop` points (None is 0), and `junit` is a file to say so in. The arm `auto` decides by `policy` (an
-    object, or a name as `sg_agent.gate.named` reads it), a fitted `gate` and a `stronger` solver. `stop_early` lets
-    ARM@K ask no more attempts once the vote cannot change.
+    object, or a name as `sg_agent.gate.named` reads it), a fitted `gate` and a `stronger` solver, which the arm
+    `stronger` asks alone. `stop_early` lets ARM@K ask no more attempts once the vote cannot change.
     """
 
     suite: str
@@ -108,7 +108,7 @@ class EvalConfig:
 
     @property
     def routing(self) -> Routing:
-        """What the arm `auto` decides by."""
+        """What the arms `auto` and `stronger` are made with."""
         return Routing(self.policy, self.gate, self.stronger)
 
     def load_suite(self) -> Suite:

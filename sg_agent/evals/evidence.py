@@ -15,16 +15,20 @@ from sg_agent.evals.result import EvalResult, compare_arms, correct_by_id, summa
 from sg_agent.evals.run_dir import RunDir, RunRecord, read_record, read_rows
 from sg_agent.evals.store import ResultStore
 from sg_agent.evals.suites import Suite
+from sg_agent.ledger import CallRecord
 from sg_agent.rows import Row
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run as far as it has come. `results` has every arm of the directory that has an answer."""
+    """A run as far as it has come. `results` has every arm of the directory that has an answer, `superseded` the calls
+    made for answers that no longer count.
+    """
 
     record: RunRecord
     rows: tuple[Row, ...]
     results: Mapping[str, Sequence[ArmResult]]
+    superseded: Mapping[str, Sequence[CallRecord]]
     result: EvalResult
 
     @cached_property
@@ -70,4 +74,4 @@ def gather(run_dir: RunDir, store: ResultStore) -> Evidence:
         "rows_sha256": record.config["rows_sha256"],
         "marks": {arm: marks_of(correct_by_id(found), ids) for arm, found in results.items()},
     }
-    return Evidence(record, rows, results, result)
+    return Evidence(record, rows, results, {arm: store.superseded[arm] for arm in results}, result)

@@ -20,7 +20,8 @@ from sg_agent.evals.loading import loader
 from sg_agent.evals.prepare import PreparedRun, prepare
 from sg_agent.evals.regression import Regression, hold_against
 from sg_agent.evals.report import write_report
-from sg_agent.evals.result import EvalResult, correct_by_id
+from sg_agent.evals.report.content import Report
+from sg_agent.evals.result import correct_by_id
 from sg_agent.evals.run_dir import claim_run_dir, record_run
 from sg_agent.evals.spending import admission, open_budget
 from sg_agent.evals.store import ResultStore
@@ -44,7 +45,7 @@ class Progress(Protocol):
     def advance(self, result: ArmResult) -> None: ...
 
 
-def run_eval(config: EvalConfig, *, progress: Progress | None = None) -> EvalResult:
+def run_eval(config: EvalConfig, *, progress: Progress | None = None) -> Report:
     """Ask what is missing, score it and write result.json and the report.
 
     Raises a UserError for bad input before any model is loaded, BudgetSpent when not all could be asked (what could is
@@ -131,7 +132,7 @@ def _how_to_continue(run: PreparedRun, store: ResultStore, budget: Budget) -> st
     )
 
 
-def _finish(run: PreparedRun, store: ResultStore) -> EvalResult:
+def _finish(run: PreparedRun, store: ResultStore) -> Report:
     """Sum up all arms that the directory holds by now, not only those asked for this time."""
     config, evidence = run.config, gather(run.run_dir, store)
     if run.baseline:

@@ -1,6 +1,7 @@
 """The arms side by side on one question, on the embedded models, as `langgraph.json` names them for `langgraph dev`.
 
-Leaves out `placebo`, which needs a second question, and @K: the context's `attempts` are those of every arm.
+Leaves out `placebo`, which needs a second question, `stronger`, which needs a third model, and @K: the context's
+`attempts` are those of every arm.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from sg_agent.graphs.state import PassageInput, Settings
 from sg_agent.models import load_model
 from sg_agent.rows import Task, parse_row
 
-SIDE_BY_SIDE = tuple(arm for arm in ARMS if arm != "placebo")
+SIDE_BY_SIDE = tuple(arm for arm in ARMS if arm not in ("placebo", "stronger"))
 SCORES = ("correct", "f1", "outcome")
 
 

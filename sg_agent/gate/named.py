@@ -1,7 +1,5 @@
 """Policies by name, as flags and config files give them, and a gate's file."""
 
-import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,6 +7,7 @@ from sg_agent.errors import ConfigError
 from sg_agent.gate.decision import DEFAULT, GateRoute
 from sg_agent.gate.gate import Gate, load_gate
 from sg_agent.gate.policy import Always, ByFunction, ByTask, Learned, Never, Policy, WithinBudget, check_route
+from sg_agent.own_code import load_named
 from sg_agent.rows import Task
 
 ACCEPTED = (
@@ -64,14 +63,7 @@ def _pairs(text: str, policy: str | None) -> list[tuple[str, str]]:
 
 
 def _function(path: str) -> Any:
-    """What `package.module:function` names, found from the working directory too."""
-    module, _, attribute = path.partition(":")
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found = getattr(import_module(module), attribute)
-    except Exception as error:  # a module of the user's may raise anything
-        raise ConfigError(f"function {path!r} cannot be loaded: {type(error).__name__}: {error}") from error
+    found = load_named(path, "function")
     if not callable(found):
         raise ConfigError(f"{path!r} is of type {type(found).__name__}, not a function")
     return found

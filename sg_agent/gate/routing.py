@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Routing:
-    """A policy, ready or as `sg_agent.gate.named` reads it, a fitted gate's file and a stronger solver."""
+    """A policy, ready or as `sg_agent.gate.named` reads it, a fitted gate's file and a stronger solver, which an eval's
+    arm `stronger` asks alone.
+    """
 
     policy: str | Policy | None = None
     gate: str | Path | None = None
@@ -33,11 +35,13 @@ class Routing:
         return [name for name, value in vars(self).items() if value is not None]
 
     def check(self, arms: Iterable[str]) -> None:
-        """Raise ConfigError when something is given and no arm of these decides by it."""
-        if self.given and not any(arm.partition("@")[0] == "auto" for arm in arms):
-            raise ConfigError(
-                f"--{self.given[0]} is for the arm auto, which is not asked for; leave it out or add the arm"
-            )
+        """Raise ConfigError when something is given and no arm of these uses it."""
+        asked = {arm.partition("@")[0] for arm in arms}
+        for name in self.given:
+            deciding = ("auto", "stronger") if name == "stronger" else ("auto",)
+            if asked.isdisjoint(deciding):
+                said = f"--{name} is for the arm {' or '.join(deciding)}, which is not asked for"
+                raise ConfigError(f"{said}; leave it out or add the arm")
 
     def read(self) -> Policy:
         """The policy, not yet checked against models. Raises ConfigError for what is none."""

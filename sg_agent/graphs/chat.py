@@ -56,20 +56,32 @@ def split(messages: Sequence[Any]) -> tuple[str, Chat]:
 def within(chat: Chat, rendered: list[BaseMessage]) -> list[BaseMessage]:
     """The conversation, its last turn as `rendered`: an instruction, examples and the question.
 
-    The instruction follows what the conversation's own system message says. What is no text in the turn, such as an
-    image, stays there.
+    What is sent shares as much as it can with what the turn before sent, for providers' prompt caches: the
+    conversation's own system message first, the turns as they are, and what is of this turn alone at its end. The
+    instruction, which another turn may not have, joins the system message in a first turn and before examples only.
+    What is no text in the turn, such as an image, stays there.
     """
     instruction, *shown, question = rendered
     before, (turn,) = messages_from_dict(chat["before"]), messages_from_dict([chat["turn"]])
     own = [before.pop(0).text] if before and isinstance(before[0], SystemMessage) else []
-    system = "\n\n".join(filter(None, [*own, instruction.text]))
-    if isinstance(turn.content, list):
-        kept = [block for block in turn.content if isinstance(block, dict) and block.get("type") != "text"]
-        turn = turn.model_copy(update={"content": [{"type": "text", "text": question.text}, *kept]})
-    else:
-        turn = turn.model_copy(update={"content": question.text})
+    told = [] if before and not shown else [instruction.text]
+    system = "\n\n".join(filter(None, [*own, *told]))
+    turn = _asked(turn, question.text, "" if told else instruction.text)
     after = messages_from_dict(chat["after"])
     return [*([SystemMessage(system)] if system else []), *shown, *before, turn, *after]
+
+
+def _asked(turn: BaseMessage, rendered: str, instruction: str) -> BaseMessage:
+    """The turn as `rendered`, with the instruction. Where it begins with the turn's own words, the rest follows."""
+    said = turn.text.strip()
+    if not rendered.startswith(said):
+        text = "\n\n".join(filter(None, [instruction, rendered]))
+        kept = [block for block in turn.content if isinstance(block, dict) and block.get("type") != "text"]
+        return turn.model_copy(update={"content": [{"type": "text", "text": text}, *kept] if kept else text})
+    added = (f"\n\n{instruction}" if instruction else "") + rendered.removeprefix(said)
+    if isinstance(turn.content, str):
+        return turn.model_copy(update={"content": said + added})
+    return turn.model_copy(update={"content": [*turn.content, *([{"type": "text", "text": added}] if added else [])]})
 
 
 def reply(attempt: Attempt) -> AIMessage:

@@ -4,17 +4,19 @@ LangGraph retries it as `retry_policy` says. A `timeout` works in async runs onl
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
-from langgraph.errors import NodeTimeoutError
+from langgraph.errors import GraphBubbleUp, NodeTimeoutError
 from langgraph.runtime import get_runtime
 from langgraph.types import RetryPolicy
 
+from sg_agent.errors import BudgetSpent, UserError
 from sg_agent.faults import transient, unseen_by_client
 from sg_agent.finish import broke_off
 from sg_agent.ledger import CallRecord, Role, call_record
@@ -58,14 +60,16 @@ class ModelNode(Runnable[StateT, dict[str, Any]]):
     prices: Prices | None = None
 
     def invoke(self, input: StateT, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002, ARG002 - LangChain's signature
-        call, start = self.prepare(input), time.perf_counter()
-        reply = self.model.invoke(call.messages, config, **self._known(call.settings))
-        return self._update(input, call, reply, time.perf_counter() - start)
+        with _stops():
+            call, start = self.prepare(input), time.perf_counter()
+            reply = self.model.invoke(call.messages, config, **self._known(call.settings))
+            return self._update(input, call, reply, time.perf_counter() - start)
 
     async def ainvoke(self, input: StateT, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002, ARG002 - LangChain's signature
-        call, start = self.prepare(input), time.perf_counter()
-        reply = await self.model.ainvoke(call.messages, config, **self._known(call.settings))
-        return self._update(input, call, reply, time.perf_counter() - start)
+        with _stops():
+            call, start = self.prepare(input), time.perf_counter()
+            reply = await self.model.ainvoke(call.messages, config, **self._known(call.settings))
+            return self._update(input, call, reply, time.perf_counter() - start)
 
     def _known(self, settings: dict[str, Any]) -> dict[str, Any]:
         """The settings that the model takes, since providers refuse what they do not know.
@@ -93,6 +97,23 @@ class ModelNode(Runnable[StateT, dict[str, Any]]):
             prices=self.prices,
         )
         return {"ledger": [record], **self.conclude(state, Answered(call, reply, record))}
+
+
+@contextmanager
+def _stops() -> Iterator[None]:
+    """User errors and a spent budget stop the question: no error handler of the node's gets to see them.
+
+    LangGraph lets what bubbles up pass by handlers and retries, and keeps nothing of it in a checkpointed thread: a
+    resumed one makes the call again. (An error that a handler is given, and raises, counts as handled: the thread would
+    be at its end, without an answer.)
+    """
+    try:
+        yield
+    except (UserError, BudgetSpent) as error:
+        kind = type(type(error).__name__, (type(error), GraphBubbleUp), {})
+        stop = kind.__new__(kind, *error.args)  # errors are made of other arguments than they keep
+        stop.__dict__.update(error.__dict__)
+        raise stop from error
 
 
 def _tries() -> int:

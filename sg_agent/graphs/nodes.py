@@ -13,7 +13,7 @@ from langgraph.types import Command, Overwrite, Send
 
 from sg_agent.answers import parse_answer, vote_key
 from sg_agent.checks import break_tokens, check_guidance, clean_guidance
-from sg_agent.errors import BudgetSpent, ConfigError, DataError, UserError
+from sg_agent.errors import ConfigError, DataError
 from sg_agent.finish import ReplyFinish, finish_of
 from sg_agent.graphs.chat import CHAT, Chat, split, within
 from sg_agent.graphs.model_node import Answered, Call, ModelNode
@@ -130,14 +130,9 @@ def _examples(rows: list[dict[str, Any]]) -> list[Row]:
 
 
 def guide_failed(model: BaseChatModel, onward: Onward) -> Callable[[State, NodeError], Command[str]]:
-    """A guide that cannot answer never stops the question: it goes `onward` without.
-
-    User errors and a spent budget do stop it.
-    """
+    """A guide that cannot answer never stops the question: it goes `onward` without."""
 
     def handle(state: State, error: NodeError) -> Command[str]:
-        if isinstance(error.error, UserError | BudgetSpent):
-            raise error.error
         reason = f"the guide failed: {type(error.error).__name__}: {error.error}"
         update = {"route": "direct", "reason": reason, "ledger": [failed_call("guide", model, error.error)]}
         return Command(update=update, goto=onward(state))
@@ -251,13 +246,9 @@ def solve_failed(
 ) -> Callable[[SolveInput, NodeError], Command[str]]:
     """A failed attempt goes to the `fallback` if there is one. Else it is an error record beside the others; `vote`
     raises when there are no others. `gathers`: what follows the attempts is `gather`, even if none may stop early.
-
-    User errors and a spent budget stop the question.
     """
 
     def handle(state: SolveInput, error: NodeError) -> Command[str]:
-        if isinstance(error.error, UserError | BudgetSpent):
-            raise error.error
         record = failed_call("solver", model, error.error, attempt=state["index"])
         if fallback:
             return Command(update={"failed": [state], "ledger": [record]}, goto="gather")

@@ -6,14 +6,15 @@ that a decision may come after any time, from another process, and nothing is ge
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from langgraph.runtime import Runtime
+from langchain_core.runnables import RunnableConfig
+from langgraph.constants import CONFIG_KEY_CHECKPOINTER
 from langgraph.types import Send, interrupt
 from pydantic import Discriminator, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from sg_agent.errors import ConfigError
 from sg_agent.graphs.nodes import Onward, Update, after_route, judged
-from sg_agent.graphs.state import Settings, State
+from sg_agent.graphs.state import State
 from sg_agent.rows import Kind
 
 
@@ -98,9 +99,9 @@ def _misread(answer: Any, error: ValidationError) -> str:
     )
 
 
-def after_route_to_review(state: State, runtime: Runtime[Settings]) -> Literal["guide", "check"]:
+def after_route_to_review(state: State, config: RunnableConfig) -> Literal["guide", "check"]:
     """As `after_route`. Raises ConfigError, before anything is paid for, where a decision could never arrive."""
-    if runtime.execution_info is None or runtime.execution_info.thread_id is None:
+    if config["configurable"].get(CONFIG_KEY_CHECKPOINTER) is None:
         raise ConfigError(
             "review=True waits for a person: compile the graph with a checkpointer and give the run a thread_id"
         )

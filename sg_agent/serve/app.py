@@ -39,7 +39,10 @@ def create_app(config: ServeConfig) -> FastAPI:
             yield
         await service.close()
 
-    app = FastAPI(title="sg-agent", version=metadata.version("sg-agent"), redoc_url=None, lifespan=lifespan)
+    # FastAPI's pages of the API load their scripts from elsewhere
+    app = FastAPI(
+        title="sg-agent", version=metadata.version("sg-agent"), docs_url=None, redoc_url=None, lifespan=lifespan
+    )
     if service.admission is None:
         app.add_middleware(OwnSite)
     _add_dialect(app, service, "/v1/chat/completions", chat_completions, ChatRequest)
@@ -131,6 +134,6 @@ async def _api_error(request: Request, error: Exception) -> Response:  # noqa: A
 async def _http_error(request: Request, error: Exception) -> Response:
     """What the router refuses: a path or method that there is not."""
     assert isinstance(error, HTTPException)
-    message = f"{request.method} {request.url.path}: {error.detail}; see /docs for what there is"
+    message = f"{request.method} {request.url.path}: {error.detail}; see /openapi.json for what there is"
     refused = ApiError(error.status_code, message, "not_found" if error.status_code == 404 else "method_not_allowed")
     return JSONResponse(refused.body, refused.status, dict(error.headers or {}))

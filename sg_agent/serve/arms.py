@@ -39,7 +39,7 @@ class Parts:
     guide: BaseChatModel
     solver: BaseChatModel
     fallback: BaseChatModel | None
-    guide_timeout_s: float | None
+    guide_timeout_s: float
     prices: Prices | None
     policy: Policy | None = None
     stronger: BaseChatModel | None = None
@@ -111,7 +111,8 @@ class Models:
         self.policy = with_signals(self._offer.policy, self.guide) if self._offer else None
         self._graphs: dict[tuple[str, str], Compiled] = {}
         for name, solver in self.solvers.items():
-            parts = Parts(self.guide, solver, self.fallback, config.guide_timeout_s, prices, self.policy, self.stronger)
+            within_s = config.guidance_within_s
+            parts = Parts(self.guide, solver, self.fallback, within_s, prices, self.policy, self.stronger)
             for arm, build in ARMS.items():
                 if arm != "auto" or self._why_no_auto(name) is None:
                     self._graphs[arm, name] = build(parts).compile(name=arm)

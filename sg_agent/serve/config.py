@@ -27,6 +27,8 @@ class ServeConfig:
     """Models, limits and what may be logged. `max_concurrency` is of one worker; times are in seconds.
 
     `routing` is what the arm `auto` decides by, which is served only where something is given.
+    `guide_timeout_s` None is a quarter of `timeout_s`: two drafts that hang leave the solver half of the time. There is
+    no such default for a call of the solver's, since a long reply cannot be told from one that never comes.
     """
 
     guide: Model
@@ -52,6 +54,11 @@ class ServeConfig:
     guidance_cache: int = 1024
     log_content: bool = False
     trust_remote_code: bool = False
+
+    @property
+    def guidance_within_s(self) -> float:
+        """The seconds that one draft of the guide may take."""
+        return self.timeout_s / 4 if self.guide_timeout_s is None else self.guide_timeout_s
 
 
 def name_solvers(given: Sequence[str]) -> dict[str, str]:

@@ -14,7 +14,6 @@ from sg_agent.serve.config import ServeConfig
 from sg_agent.serve.logs import CONFIG
 
 BACKLOG = 2048
-WORKER_STARTS_S = 120  # it answers its parent only once it has imported what it needs
 
 
 def serve(config: ServeConfig, *, on_listening: Callable[[str], None]) -> None:
@@ -42,7 +41,8 @@ def _app(config: ServeConfig) -> Any:
 def run_app(factory: Callable[[], Any], config: ServeConfig, listener: socket.socket) -> None:
     """Run what `factory` makes in each worker on `listener`; with several it has to be picklable."""
     import uvicorn
-    from uvicorn.supervisors import Multiprocess
+
+    from sg_agent.serve.workers import STARTS_S, Workers
 
     settings = uvicorn.Config(
         factory,
@@ -52,11 +52,11 @@ def run_app(factory: Callable[[], Any], config: ServeConfig, listener: socket.so
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
-        timeout_worker_healthcheck=WORKER_STARTS_S,
+        timeout_worker_healthcheck=STARTS_S,  # for a restart by SIGHUP
         timeout_graceful_shutdown=round(config.grace_s) + 5,  # the application stops by itself before
     )
     if config.workers > 1:
-        Multiprocess(settings, sockets=[listener]).run()
+        Workers(settings, [listener]).run()
         return
     server = uvicorn.Server(settings)
     for number in (signal.SIGTERM, signal.SIGINT):

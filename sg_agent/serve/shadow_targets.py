@@ -24,7 +24,7 @@ def shadow_targets(
     guide = _apart(models.guide, most)
     for name, solver in models.solvers.items():
         own = _apart(solver, most)
-        parts = Parts(guide, own, None, config.guide_timeout_s, prices)
+        parts = Parts(guide, own, None, config.guidance_within_s, prices)
         for route, arm in ROUTES.items():
             graph = ARMS[arm](parts).compile(name=arm)
             yield (name, route), Target(f"{arm}/{name}", arm, 1, name, own, graph)

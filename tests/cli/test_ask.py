@@ -59,6 +59,26 @@ def test_json_is_one_object_on_stdout(scripted: list[str]) -> None:
     assert set(scripted) == {"embedded:guide", "embedded:solver"}
 
 
+@pytest.mark.parametrize("arm", ["standard", "cot", "guided", "auto"])
+@pytest.mark.parametrize("form", ["--json", "--no-stream"])
+def test_a_fallback_answers_where_the_solver_fails(arm: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(spec: str, *, trust_remote_code: bool) -> BaseChatModel:
+        down = [RuntimeError("down")]
+        return ScriptedModel(replies=down if spec == "openai:down" else reply)
+
+    monkeypatch.setattr("sg_agent.cli.request.load_model", load)
+    flags = ["--guide", "openai:g", "--solver", "openai:down", "--fallback", "openai:other", "--arm", arm]
+    done = CliRunner().invoke(app, ["ask", "What is 3 + 5?", "--task", "math", *flags, form])
+    assert done.exit_code == 0, done.output
+    assert "answered 1 of 1 attempts" in done.stdout
+    assert json.loads(done.stdout)["answer"] == "8" if form == "--json" else "answer: 8" in done.stdout
+
+
+def test_a_fallback_that_is_no_model_is_refused(scripted: list[str]) -> None:
+    done = CliRunner().invoke(app, ["ask", DEPOT.question, "--fallback", "nonsense"])
+    assert (done.exit_code, "'nonsense'" in done.stderr, scripted) == (2, True, [])
+
+
 @pytest.mark.usefixtures("scripted")
 def test_streamed_text_holds_guidance_and_reply() -> None:
     done = CliRunner().invoke(app, ["ask", DEPOT.question, "--stream"])

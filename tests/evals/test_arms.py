@@ -1,6 +1,7 @@
 """Arms: what each is made from, and what they refuse before a model is loaded."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +11,22 @@ from sg_agent.evals.arms import ARMS, EMBEDDED, Setup, is_control, joined_names,
 from sg_agent.evals.arms.untrained import base_of
 from sg_agent.evals.config import EvalConfig
 from sg_agent.evals.suites import load_suite
+from sg_agent.gate.routing import Routing
 from sg_agent.graphs.state import Settings
 from sg_agent.rows import Row
 from sg_agent.scripted import ScriptedModel
 
 BARE = Row(id="bare", question="q", answer="secret", task="open")
 DEPOT = load_suite("depot", limit=20).rows
+WITH_STRONGER = Routing(stronger="s:2")
+
+
+def test_the_stronger_solver_alone_needs_to_be_named() -> None:
+    with pytest.raises(ConfigError, match="arm 'stronger' needs --stronger"):
+        make_arms(("stronger",), Setup(DEPOT, "g:1", "s:1"))
+    EvalConfig("depot", arms=("stronger",), stronger=ScriptedModel(replies=[])).check()
+    with pytest.raises(ConfigError, match="--policy is for the arm auto, which is not asked for"):
+        EvalConfig("depot", arms=("stronger",), stronger="embedded:solver", policy="never").check()
 
 
 def test_unknown_arm_names_the_accepted() -> None:
@@ -71,12 +82,13 @@ def test_one_attempt_is_greedy_and_several_are_sampled_unless_a_temperature_is_g
 
 
 def test_each_arm_names_the_models_it_uses() -> None:
-    made = make_arms(tuple(ARMS), Setup(DEPOT, "local:base@adapter", "s:1"))
+    made = make_arms(tuple(ARMS), Setup(DEPOT, "local:base@adapter", "s:1", routing=WITH_STRONGER))
     assert {arm.name: arm.models for arm in made} == {
         "standard": ("s:1",),
         "cot": ("s:1",),
         "guided": ("local:base@adapter", "s:1"),
-        "auto": ("local:base@adapter", "s:1"),
+        "auto": ("local:base@adapter", "s:1", "s:2"),
+        "stronger": ("s:2",),
         "untrained": ("local:base", "s:1"),
         "self_plan": ("s:1", "s:1"),
         "guide_alone": ("local:base@adapter",),
@@ -114,7 +126,7 @@ def test_every_arm_says_what_it_controls_for(arm: str) -> None:
 
 
 def test_arms_are_made_before_any_row_is_read() -> None:
-    assert len(make_arms(tuple(ARMS), Setup((), "embedded:guide", "s:1"))) == len(ARMS)
+    assert len(make_arms(tuple(ARMS), Setup((), "embedded:guide", "s:1", routing=WITH_STRONGER))) == len(ARMS)
 
 
 def test_a_name_cannot_come_to_stand_for_another_graph() -> None:
@@ -163,12 +175,14 @@ def test_a_guide_without_adapter_has_no_untrained_arm(guide: str) -> None:
 
 
 def test_every_arm_says_itself_what_it_shows_with_examples_and_whether_it_is_a_control() -> None:
-    made = {arm.name: arm for arm in make_arms(tuple(ARMS), EMBEDDED)}
-    assert {name for name, arm in made.items() if arm.control} == made.keys() - {"standard", "cot", "guided", "auto"}
+    made = {arm.name: arm for arm in make_arms(tuple(ARMS), replace(EMBEDDED, routing=WITH_STRONGER))}
+    measured = {"standard", "cot", "guided", "auto", "stronger"}
+    assert {name for name, arm in made.items() if arm.control} == made.keys() - measured
     assert {name for name in made if is_control(f"{name}@3")} == {name for name, arm in made.items() if arm.control}
     assert {name: arm.phases for name, arm in made.items() if "solver" not in arm.phases} == {
         "standard": ("standard",),
         "cot": ("cot",),
+        "stronger": ("cot",),
         "guide_alone": ("cot",),
         "leak": ("guide", "leak"),
     }

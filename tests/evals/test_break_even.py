@@ -6,8 +6,9 @@ import pytest
 from recorded_run import HOSTED, LOCAL, PLAN, answered, call, failed
 
 from sg_agent.errors import ConfigError
-from sg_agent.evals.break_even import BreakEven, Prices, break_even, break_evens
+from sg_agent.evals.break_even import BreakEven, break_even, break_evens
 from sg_agent.evals.graph import ArmResult
+from sg_agent.evals.pricing import Prices
 
 GUIDED = [answered("q", "guided", True, guidance=PLAN)]  # a local second for the guide, $0.001 for the solver
 COT = [answered("q", "cot", True, ledger=[call("solver", HOSTED, cost_usd=0.002, output_tokens=200)])]

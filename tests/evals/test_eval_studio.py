@@ -41,7 +41,7 @@ def ask(**given: Any) -> dict[str, dict[str, Any]]:
 
 def test_a_question_with_its_answer_is_scored_on_every_arm() -> None:
     results = ask(answer="7", guidance=PLAN)
-    assert results.keys() == ARMS.keys() - {"placebo"}
+    assert results.keys() == ARMS.keys() - {"placebo", "stronger"}
     assert {result["outcome"] for result in results.values()} == {"correct"}
     assert results["oracle"]["guidance"] == PLAN
 

@@ -10,9 +10,9 @@ import pytest
 from recorded_run import HOSTED, PLAN, answered, call, failed, flipping, questions, record
 
 from sg_agent.errors import ConfigError
-from sg_agent.evals.break_even import Prices
 from sg_agent.evals.evidence import gather
 from sg_agent.evals.graph import ArmResult
+from sg_agent.evals.pricing import Prices
 from sg_agent.evals.report import page_data, report_run
 from sg_agent.evals.report.content import Report
 from sg_agent.evals.report.svg import SERIES, Scale, scale
@@ -120,6 +120,25 @@ def test_charts_have_words_for_those_who_cannot_see_them(tmp_path: Path) -> None
     assert len(labels) == page.count("<svg") == 6
     assert "guided-vs-cot: 6 repairs, 1 breaks" in labels[0]
     assert labels[1].startswith("Accuracy against hosted tokens per question: standard 0.0% at 110")
+
+
+def test_spending_is_drawn_over_questions_wherever_all_prices_are_known(tmp_path: Path) -> None:
+    record(
+        tmp_path / "run",
+        ROWS,
+        [
+            {**one, "ledger": [call("solver", HOSTED, cost_usd=0.003)]} if one["arm"] == "cot" else one
+            for one in flipping(ROWS)
+        ],
+    )
+    report_run(tmp_path / "run", Prices(training_usd=1, local_usd_per_hour=0))
+    page = (tmp_path / "run" / "report.html").read_text()
+    drawn = re.findall(r'aria-label="Money spent over questions asked. ([^"]+)"', page)
+    assert drawn == [
+        "guided against cot: repaid after 500 questions, at $0.002 saved per question.",
+        "guided against standard: never repaid by cost, because guided saves nothing.",
+    ]
+    assert page.count("for 1,000 questions</title>") == 4
 
 
 def test_a_run_of_one_arm_has_a_report(tmp_path: Path) -> None:

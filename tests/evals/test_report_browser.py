@@ -1,16 +1,16 @@
 """report.html in a real browser: nothing runs that is not its own, nothing is fetched, filters work, phones show it."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import IN_BROWSER, Opened, chromium, contrast, expect
+from browsing import IN_BROWSER, Opened, contrast, expect
 from recorded_run import PLAN, answered, flipping, questions, record
 
-from sg_agent.evals.break_even import Prices
 from sg_agent.evals.graph import ArmResult
+from sg_agent.evals.pricing import Prices
 from sg_agent.evals.report import report_run
 from sg_agent.rows import Row
 
@@ -20,12 +20,6 @@ HOSTILE = (
     "<svg onload=window.hacked=3>", "javascript:window.hacked=4", "a\x00b\x1b[2Jc\u202ed\u2028e", "&lt;b&gt;",
     "{{ 7 * 7 }}{% raw %}", "`); window.hacked = 5; (`", "x" * 1_000_000,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 def open_report(browser: Any, run_dir: Path, rows: Sequence[Row], results: list[ArmResult], **look: Any) -> Opened:
@@ -47,7 +41,7 @@ def test_it_opens_without_a_complaint_and_asks_for_nothing(browser: Any, tmp_pat
     drawn = [
         box["width"] * box["height"] for box in (one.bounding_box() for one in opened.page.locator("svg.chart").all())
     ]
-    assert len(drawn) == 6
+    assert len(drawn) == 8
     assert min(drawn) > 10_000
 
 

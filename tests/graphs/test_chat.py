@@ -40,19 +40,25 @@ def test_the_guide_reads_the_last_turn_and_the_solver_its_guidance_within_the_co
     output = ask(guided(guide, solver).compile(), TALK)
     assert "How many pens" in guide.calls[0][-1].text
     assert "Hello" not in "".join(message.text for message in guide.calls[0])
-    system, *history, turn = seen(solver)
-    assert system[0] == "system"
-    assert system[1].startswith("Be brief.\n\nGuidance follows")
-    assert history == [("human", "Hi"), ("ai", "Hello.")]
-    assert turn == ("human", f"How many pens are there?\n\n<guidance>\n{PLAN}\n</guidance>")
+    *earlier, turn = seen(solver)
+    assert earlier == [("system", "Be brief."), ("human", "Hi"), ("ai", "Hello.")]
+    assert turn[1].startswith("How many pens are there?\n\nGuidance follows the user's message. It is advice")
+    assert turn[1].endswith(f"\n\n<guidance>\n{PLAN}\n</guidance>")
     assert output["guidance"] == PLAN
     assert output["messages"][3].text == "How many pens are there?"
 
 
-def test_chain_of_thought_is_asked_for_in_the_system_message() -> None:
-    solver = ScriptedModel(replies=["Seven."])
+def test_chain_of_thought_is_asked_for_in_the_system_message_of_a_first_turn_and_else_in_the_turn() -> None:
+    solver = ScriptedModel(replies=["Seven.", "Seven."])
     ask(cot(solver).compile(), [("user", "How many?")])
     assert seen(solver) == [("system", "Think step by step before you answer."), ("human", "How many?")]
+    ask(cot(solver).compile(), TALK)
+    assert [text for _, text in seen(solver, 1)] == [
+        "Be brief.",
+        "Hi",
+        "Hello.",
+        "How many pens are there?\n\nThink step by step before you answer.",
+    ]
 
 
 def test_what_follows_the_turn_is_the_solvers_use_of_tools() -> None:
@@ -69,15 +75,16 @@ def test_an_image_stays_in_the_turn() -> None:
     turn = HumanMessage([{"type": "text", "text": "How many pens?"}, image])
     solver = ScriptedModel(replies=["Seven."])
     ask(guided(ScriptedModel(replies=[PLAN]), solver).compile(), [turn])
-    blocks = solver.calls[0][-1].content_blocks
-    assert blocks[1] == image
-    assert PLAN in solver.calls[0][-1].text
+    assert solver.calls[0][-1].content_blocks[:2] == turn.content
+    assert PLAN in solver.calls[0][-1].text.removeprefix("How many pens?\n\n")
 
 
 def test_a_task_asks_the_last_turn_in_its_form() -> None:
     solver = ScriptedModel(replies=["3 + 4\nAnswer: 7"])
     output = ask(standard(solver).compile(), TALK, task="math")
-    assert "Answer: <number>" in solver.calls[0][0].text
+    assert solver.calls[0][0].text == "Be brief."
+    assert "Answer: <number>" in solver.calls[0][-1].text
+    assert solver.calls[0][-1].text.endswith("Question: How many pens are there?")
     assert (output["answer"], output["messages"][-1].text) == ("7", "3 + 4\nAnswer: 7")
 
 
@@ -98,7 +105,7 @@ def test_a_thread_remembers_the_conversation_and_guides_each_turn_once() -> None
     ask(graph, [("user", "How many pens?")], thread)
     output = ask(graph, [("user", "And crates?")], thread)
     assert [message.text for message in output["messages"]] == ["How many pens?", "Seven.", "And crates?", "Two."]
-    assert [content for _, content in seen(solver, 1)][1:3] == ["How many pens?", "Seven."]
+    assert [content for _, content in seen(solver, 1)][:2] == ["How many pens?", "Seven."]
     assert "<guidance>\n1. Look at the crates." in solver.calls[1][-1].text
 
 

@@ -1,6 +1,7 @@
 """Threads in SQLite and PostgreSQL: the state is plain data, and a run killed outright continues where it was."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from thread_run import QUESTION, THREAD
 
 from sg_agent import ScriptedModel, Settings, guided
+from sg_agent.errors import BudgetSpent, MissingExtra
 
 PLAN = "1. Start with the pens.\n2. Add Monday."
 TWICE = Settings(attempts=2)
@@ -71,6 +73,37 @@ async def test_the_async_savers_keep_the_same(database: str) -> None:
         assert [(output["answer"], output["route"]) for output in outputs] == [("7", "direct"), ("8", "guided")]
         kept = (await graph.aget_state(THREAD)).values
         assert json.loads(json.dumps(kept)) == kept
+
+
+@pytest.mark.parametrize("error", [BudgetSpent("spent"), MissingExtra("the model", "local")], ids=["budget", "user"])
+@pytest.mark.parametrize("stops", ["guide", "solver"])
+def test_a_question_that_was_stopped_is_taken_up_again_by_the_call_that_stopped_it(
+    stops: str, error: Exception, database: str
+) -> None:
+    """Never answered by None: the thread of a stopped question is not at its end."""
+    guide = ScriptedModel(replies=[error, error, PLAN] if stops == "guide" else [PLAN])
+    solver = ScriptedModel(replies=["Answer: 7", error, error, "Answer: 7"] if stops == "solver" else ["Answer: 7"] * 2)
+    with thread_run.saver(database) as saver:
+        graph = guided(guide, solver).compile(checkpointer=saver)
+        for given in (QUESTION, None):
+            with pytest.raises(type(error), match=re.escape(str(error))):
+                graph.invoke(given, THREAD, context=TWICE)
+            assert set(graph.get_state(THREAD).next) >= {"guide" if stops == "guide" else "solve"}
+        output = graph.invoke(None, THREAD, context=TWICE)
+    assert (output["answer"], output["guidance"], len(output["attempts"])) == ("7", PLAN, 2)
+    assert (len(guide.calls), len(solver.calls)) == ((3, 2) if stops == "guide" else (1, 4))
+
+
+async def test_a_stopped_question_stops_async_runs_too(database: str) -> None:
+    kind: Any = AsyncPostgresSaver if database.startswith("host=") else AsyncSqliteSaver
+    async with kind.from_conn_string(database) as saver:
+        await saver.setup()
+        solver = ScriptedModel(replies=[BudgetSpent("spent"), BudgetSpent("spent"), "Answer: 7"])
+        graph = guided(ScriptedModel(replies=[PLAN]), solver).compile(checkpointer=saver)
+        for given in (QUESTION, None):
+            with pytest.raises(BudgetSpent, match="spent"):
+                await graph.ainvoke(given, THREAD)
+        assert (await graph.ainvoke(None, THREAD))["answer"] == "7"
 
 
 def start(database: str, server: ChatServer, *decision: str) -> subprocess.Popen[bytes]:

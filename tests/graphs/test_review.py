@@ -8,11 +8,13 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 
 from sg_agent import ScriptedModel, Settings, guided
 from sg_agent.errors import ConfigError
 from sg_agent.graphs import QuestionInput, guide
+from sg_agent.graphs.state import GraphOutput
 
 PLAN = "1. Start with the pens.\n2. Add Monday."
 BETTER = "1. Count the pens.\n2. Add what came on Monday."
@@ -130,10 +132,27 @@ def test_given_guidance_is_reviewed_too(models: tuple[ScriptedModel, ScriptedMod
     assert models[0].calls == []
 
 
-def test_without_a_thread_a_review_is_refused_before_any_call(models: tuple[ScriptedModel, ScriptedModel]) -> None:
+@pytest.mark.parametrize("config", [None, THREAD], ids=["no thread", "a thread"])
+async def test_without_a_checkpointer_a_review_is_refused_before_any_call(
+    config: Any, models: tuple[ScriptedModel, ScriptedModel]
+) -> None:
+    graph = guided(*models, review=True).compile()
     with pytest.raises(ConfigError, match=r"review=True .* checkpointer .* thread_id"):
-        guided(*models, review=True).compile().invoke(QUESTION)
+        graph.invoke(QUESTION, config)
+    with pytest.raises(ConfigError, match=r"review=True .* checkpointer .* thread_id"):
+        await graph.ainvoke(QUESTION, config)
     assert models[0].calls == []
+
+
+def test_a_review_within_another_graph_waits_by_that_graphs_checkpointer(
+    models: tuple[ScriptedModel, ScriptedModel],
+) -> None:
+    outer = StateGraph(QuestionInput, output_schema=GraphOutput)
+    outer.add_node("guided", guided(*models, review=True).compile())
+    outer.add_edge(START, "guided")
+    graph = outer.compile(checkpointer=InMemorySaver())
+    assert asked(graph.invoke(QUESTION, THREAD)) == REQUEST
+    assert graph.invoke(Command(resume={"type": "approve"}), THREAD)["answer"] == "7"
 
 
 def test_the_guide_graph_is_reviewed_as_well() -> None:

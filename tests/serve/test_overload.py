@@ -96,6 +96,16 @@ def test_a_guide_that_hangs_leaves_the_question_to_the_solver_in_time() -> None:
     assert "the guide failed" in told["reason"]
 
 
+def test_a_guide_that_hangs_leaves_most_of_the_time_to_the_solver_without_a_setting() -> None:
+    with (
+        faulty_server(Act(wait_s=20)) as guide,
+        faulty_server(Act("There are 7.")) as solver,
+        serving(guide=spec(guide), solvers={"u": spec(solver)}, timeout_s=8) as address,
+    ):
+        reply = ask(address, "guided/u")
+    assert (reply.status_code, reply.json()["sg_agent"]["route"]) == (200, "direct")
+
+
 def test_the_load_of_each_hosted_model_is_in_the_metrics() -> None:
     with (
         faulty_server(REFUSED, Act("1. Add.\n2. Subtract.")) as server,

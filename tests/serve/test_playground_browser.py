@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from browsing import IN_BROWSER, Opened, chromium, contrast, expect
+from browsing import IN_BROWSER, Opened, contrast, expect
 from playground_page import ARMS, commands, in_shell, ready, run, took
 from serving import PLAN, guide, serving, solver
-from upstream import Upstream, upstream
+from upstream import Upstream
 
 from sg_agent.scripted import ScriptedModel
 from sg_agent.serve.keys import new_key
@@ -20,18 +20,6 @@ HOSTILE = (
     "</script><script>window.hacked = 1</script>", "<img src=x onerror='window.hacked = 2'>", "<svg onload=alert(3)>",
     "&lt;b&gt;", "{{ 7 * 7 }}", "javascript:window.hacked = 4", "a\u202ed",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def remote() -> Iterator[Upstream]:
-    with upstream() as server:
-        yield server
 
 
 def keys_file(folder: Path) -> tuple[Path, str]:

@@ -3,32 +3,19 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import IN_BROWSER, chromium
+from browsing import IN_BROWSER
 from playground_page import ARMS, commands, in_shell, ready, run
 from serving import serving, solver
-from upstream import Upstream, upstream
+from upstream import Upstream
 
 from sg_agent.cli.context_file import load_context
 
 pytestmark = IN_BROWSER
 SHELL = "-- it's $(touch hacked) `touch hacked` \"$HOME\" \\ !1 ; touch hacked\n&& *? ~ {a,b} 'end"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def remote() -> Iterator[Upstream]:
-    with upstream() as server:
-        yield server
 
 
 def test_choices_are_sent_and_a_command_line_that_could_not_is_not_offered(browser: Any, remote: Upstream) -> None:

@@ -147,6 +147,12 @@ def test_what_needs_state_or_is_not_known_is_refused_by_name(sdk: Any, given: di
     assert str(next(iter(given))) in refused.value.message or given == {"input": []}
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/oauth2-redirect"])
+def test_no_page_loads_scripts_from_elsewhere(path: str, address: str) -> None:
+    reply = httpx.get(f"{address}{path}")
+    assert (reply.status_code, "see /openapi.json" in reply.json()["error"]["message"]) == (404, True)
+
+
 def test_both_endpoints_are_in_the_openapi_page(address: str) -> None:
     page = httpx.get(f"{address}/openapi.json").json()
     schemas = page["components"]["schemas"]

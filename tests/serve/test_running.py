@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serve_command import COMMAND, command
+from serve_command import COMMAND, Server, command
 from serving import TURN, body
 from upstream import Upstream, upstream
 
@@ -107,16 +107,39 @@ def test_workers_stop_when_their_parent_is_killed(solver: Upstream) -> None:
                 time.sleep(0.1)
 
 
+def started(server: Server, least: int, *, within_s: float) -> list[int]:
+    """The process ids of the workers that have started so far, once they are at least so many."""
+    end = time.monotonic() + within_s
+    while len(lines := [line for line in server.log if "Started server" in line]) < least:
+        assert time.monotonic() < end, server.log
+        time.sleep(0.05)
+    return [int(json.loads(line)["event"].split("[")[1][:-1]) for line in lines]
+
+
 @pytest.mark.slow
-def test_a_killed_worker_is_replaced(solver: Upstream) -> None:
+@pytest.mark.parametrize("hangs", [None, 0, 1], ids=["alone", "which hung", "while the other hangs"])
+def test_a_killed_worker_is_replaced(hangs: int | None, solver: Upstream) -> None:
+    """At once, though its parent may wait for an answer of its own, or of the other worker's."""
     with command("--solver", f"u={solver.spec}", "--workers", "2") as server:
-        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-        started = [int(json.loads(line)["event"].split("[")[1][:-1]) for line in server.log if "Started server" in line]
-        victim = next(pid for pid in started if str(pid) in children)
+        victim, other = started(server, 2, within_s=60)
+        if hangs is not None:
+            os.kill((victim, other)[hangs], signal.SIGSTOP)
+            time.sleep(2)
         os.kill(victim, signal.SIGKILL)
-        end = time.monotonic() + 60
-        while sum("Started server" in line for line in server.log) < 3 and time.monotonic() < end:
-            time.sleep(0.1)
+        started(server, 3, within_s=30)  # a start takes some seconds
+        end = time.monotonic() + 10
+        if hangs == 1:
+            os.kill(other, signal.SIGCONT)
+        assert [ask(server.address).status_code for _ in range(6)] == [200] * 6
+        assert time.monotonic() < end
+        assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_replaced(solver: Upstream) -> None:
+    with command("--solver", f"u={solver.spec}", "--workers", "2") as server:
+        os.kill(started(server, 2, within_s=60)[0], signal.SIGSTOP)
+        started(server, 3, within_s=60)
         assert [ask(server.address).status_code for _ in range(6)] == [200] * 6
         assert server.stop() == 0
 

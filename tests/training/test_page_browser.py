@@ -1,31 +1,16 @@
 """The page of a training run in a real browser: it complains of nothing, asks for nothing and fits a phone."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
+from browsing import IN_BROWSER
 from trained_run import rl_run
 
 from sg_agent.training.page import write_page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[dev]'")
-
-CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium"),
-]
+pytestmark = IN_BROWSER
 HOSTILE = "</pre><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>" + "x" * 3000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("look", [{}, {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}])

@@ -20,7 +20,9 @@ from sg_agent.evals.arms.names import ArmName, joined_names, parse_name, shown_n
 from sg_agent.evals.arms.own import own
 from sg_agent.evals.arms.self_plan import self_plan
 from sg_agent.evals.arms.standard import standard
+from sg_agent.evals.arms.stronger import stronger
 from sg_agent.evals.arms.untrained import untrained
+from sg_agent.gate.routing import Routing
 
 __all__ = [
     "ARMS", "BASELINES", "EMBEDDED", "Arm", "Load", "Setup", "is_control", "joined_names", "make_arms",
@@ -32,6 +34,7 @@ ARMS: dict[str, Callable[[Setup], Arm]] = {
     "cot": cot,
     "guided": guided,
     "auto": auto,
+    "stronger": stronger,
     "untrained": untrained,
     "self_plan": self_plan,
     "guide_alone": guide_alone,
@@ -39,7 +42,7 @@ ARMS: dict[str, Callable[[Setup], Arm]] = {
     "oracle": oracle,
     "placebo": placebo,
 }
-BASELINES = ("standard", "cot")
+BASELINES = ("stronger", "standard", "cot")
 EMBEDDED = Setup((), "embedded:guide", "embedded:solver")
 
 
@@ -56,7 +59,7 @@ def make_arms(typed: Sequence[str], setup: Setup) -> list[Arm]:
 def is_control(shown: str) -> bool:
     """Whether results by that name are a control's (see `Arm`). A graph of the user's own is none."""
     arm = ARMS.get(shown.partition("@")[0])
-    return arm is not None and arm(EMBEDDED).control
+    return arm is not None and arm(replace(EMBEDDED, routing=Routing(stronger=EMBEDDED.solver))).control
 
 
 def _check(names: list[ArmName]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
@@ -21,7 +22,8 @@ Load = Callable[[Model], BaseChatModel]
 class Setup:
     """The questions (none as long as they are not read) and the two models as the user named them, not yet loaded.
 
-    `prices` are the user's own. `routing` is for the arm `auto`.
+    `prices` are the user's own. `routing` is for the arms `auto` and `stronger`. A `fallback` answers where the solver
+    fails.
     """
 
     rows: tuple[Row, ...]
@@ -29,6 +31,11 @@ class Setup:
     solver: Model
     prices: Prices | None = None
     routing: Routing = field(default_factory=Routing)
+    fallback: Model | None = None
+
+    def calls(self, load: Load) -> dict[str, Any]:
+        """How the graphs of this package are to call the models, by their arguments."""
+        return {"prices": self.prices, "fallback": None if self.fallback is None else load(self.fallback)}
 
 
 def question_input(row: Row, *, guidance: str | None = None) -> QuestionInput:

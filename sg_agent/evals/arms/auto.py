@@ -16,7 +16,7 @@ def auto(setup: Setup) -> Arm:
     def graph(load: Load) -> Graph:
         guide = load(setup.guide)
         stronger = None if routing.stronger is None else load(routing.stronger)
-        calls = Calls(prices=setup.prices)
+        calls = Calls(**setup.calls(load))
         return auto_graph(guide, load(setup.solver), calls, policy=with_signals(policy, guide), stronger=stronger)
 
     models = (setup.guide, setup.solver, *([] if routing.stronger is None else [routing.stronger]))

@@ -15,6 +15,6 @@ def guided_by(guide: Model, setup: Setup, name: str, *, control: bool = False) -
     return Arm(
         name,
         (guide, setup.solver),
-        lambda load: graphs.guided(load(guide), load(setup.solver), prices=setup.prices),
+        lambda load: graphs.guided(load(guide), load(setup.solver), **setup.calls(load)),
         control=control,
     )

@@ -3,11 +3,8 @@ does. What is named is a LangGraph graph, compiled or not, any other Runnable, o
 returns one. Its models, settings and cost are its own affair; what it is asked is what our graphs are asked.
 """
 
-import sys
 import uuid
 from functools import cache
-from importlib import import_module
-from pathlib import Path
 from typing import Any, get_type_hints
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -21,6 +18,7 @@ from sg_agent.evals.arms.own_calls import Calls
 from sg_agent.evals.arms.own_output import read_output
 from sg_agent.graphs.build import Graph
 from sg_agent.graphs.state import GraphOutput, QuestionInput, Settings, State
+from sg_agent.own_code import load_named
 from sg_agent.prices import Prices
 from sg_agent.prompts import load_prompt
 from sg_agent.rows import Row, parse_row
@@ -40,18 +38,15 @@ def own(name: str, path: str, *, prices: Prices | None = None) -> Arm:
 @cache
 def load_graph(path: str) -> Runnable[Any, Any]:
     """The Runnable that `package.module:graph` names, made once. Raises ConfigError naming the path."""
-    module, _, attribute = path.partition(":")
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found = getattr(import_module(module), attribute)
-        made = found() if callable(found) and not isinstance(found, Runnable | StateGraph) else found
-        graph = made.compile() if isinstance(made, StateGraph) else made
-    except Exception as error:  # a module of the user's may raise anything
-        raise ConfigError(f"graph {path!r} cannot be loaded: {type(error).__name__}: {error}") from error
+    graph = load_named(path, "graph", use=_made)
     if not isinstance(graph, Runnable):
         raise ConfigError(f"graph {path!r} is of type {type(graph).__name__}; accepted: {ACCEPTED}")
     return graph
+
+
+def _made(found: Any) -> Any:
+    made = found() if callable(found) and not isinstance(found, Runnable | StateGraph) else found
+    return made.compile() if isinstance(made, StateGraph) else made
 
 
 def own_graph(graph: Runnable[Any, Any], *, prices: Prices | None = None) -> Graph:

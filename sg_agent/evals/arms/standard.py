@@ -9,6 +9,6 @@ def standard(setup: Setup) -> Arm:
     return Arm(
         "standard",
         (setup.solver,),
-        lambda load: graphs.standard(load(setup.solver), prices=setup.prices),
+        lambda load: graphs.standard(load(setup.solver), **setup.calls(load)),
         phases=("standard",),
     )

@@ -7,8 +7,8 @@ What it says in numbers is made in `content`; the other modules show it.
 import json
 from pathlib import Path
 
-from sg_agent.evals.break_even import Prices
 from sg_agent.evals.evidence import Evidence, gather
+from sg_agent.evals.pricing import Prices
 from sg_agent.evals.report.content import Report, report_of
 from sg_agent.evals.report.html import html_report
 from sg_agent.evals.report.markdown import markdown_report

@@ -106,10 +106,13 @@ def latency_rows(report: Report) -> str | None:
 
 
 def break_even_lines(one: BreakEven, arms: list[str]) -> str | None:
-    """Money spent over questions asked, with the guide from its training cost on. None when it is never repaid."""
+    """Money spent over questions asked, with the guide from its training cost on; None while a price is missing.
+
+    As far again as the break-even, which a line marks; over 1,000 questions where there is none.
+    """
     with_guide, without = (one["running"][name]["usd"] for name in (one["arm"], one["baseline"]))
-    training, asked = one["training_usd"], 2 * (one["questions"] or 0)
-    if not asked or training is None or with_guide is None or without is None:
+    training, asked = one["training_usd"], 2 * (one["questions"] or 500)
+    if training is None or with_guide is None or without is None:
         return None
     bottom, names = 230.0, {name: arms.index(name) for name in one["running"]}
     chart = svg.figure(f"Money spent over questions asked. {break_even_sentence(one)}", bottom + AXIS + 20)
@@ -118,6 +121,8 @@ def break_even_lines(one: BreakEven, arms: list[str]) -> str | None:
     upward = svg.scale([usd for ends in spent.values() for usd in ends], bottom, svg.TOP, least=0)
     svg.y_axis(chart, upward, "spent", dollars, left=across.start)
     svg.x_axis(chart, across, bottom, "questions asked", "{:,.0f}".format)
+    if one["questions"]:
+        svg.line(chart, across.at(one["questions"]), svg.TOP, across.at(one["questions"]), bottom, "axis")
     for name, (first, last) in spent.items():
         kind = f"range l{names[name] % svg.SERIES}"
         svg.line(chart, across.start, upward.at(first), across.end, upward.at(last), kind)

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from sg_agent.evals.break_even import BreakEven, Prices, break_evens
+from sg_agent.evals.bill import Bill, Saving, bill, savings
+from sg_agent.evals.break_even import BreakEven, break_evens
 from sg_agent.evals.breakdown import Breakdown, by_group, by_steps
 from sg_agent.evals.evidence import Evidence
 from sg_agent.evals.graph import ArmResult
 from sg_agent.evals.leak_meter import LeakMeter, leak_meters
+from sg_agent.evals.pricing import Prices
 from sg_agent.evals.result import EvalResult
 from sg_agent.evals.usage import ran_here
 
@@ -14,13 +16,15 @@ from sg_agent.evals.usage import ran_here
 class Report(EvalResult):
     """The result of the eval and what else the report shows. Keys are only ever added.
 
-    `hosted_tokens` are input and output tokens per question that a host bills, by arm. `prompts` is arm -> phase ->
-    the ids and hashes of the templates used.
+    `bill` is by arm, `savings` by pair. `hosted_tokens` are input and output tokens per question that a host bills, by
+    arm. `prompts` is arm -> phase -> the ids and hashes of the templates used.
     """
 
     steps: Breakdown
     groups: Breakdown
     leaks: dict[str, LeakMeter]
+    bill: dict[str, Bill]
+    savings: dict[str, Saving]
     break_even: dict[str, BreakEven]
     hosted_tokens: dict[str, float]
     prompts: dict[str, dict[str, list[str]]]
@@ -36,11 +40,14 @@ def report_of(evidence: Evidence, prices: Prices) -> Report:
     baselines: dict[str, list[str]] = {}
     for arm, baseline in pairs.values():
         baselines.setdefault(arm, []).append(baseline)
+    bills = {arm: bill(answers, prices, superseded=evidence.superseded[arm]) for arm, answers in results.items()}
     return {
         **evidence.result,
         "steps": by_steps(rows, results),
         "groups": by_group(rows, results),
         "leaks": leak_meters(rows, results, evidence.leaks, baselines),
+        "bill": bills,
+        "savings": savings(bills, pairs, evidence.result["pairs"]),
         "break_even": break_evens(results, pairs, prices),
         "hosted_tokens": {arm: _hosted_tokens(answers) for arm, answers in results.items()},
         "prompts": {arm: _prompts(answers) for arm, answers in results.items()},

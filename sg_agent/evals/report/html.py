@@ -56,7 +56,8 @@ def html_report(report: Report, evidence: Evidence) -> str:
 def _sections(report: Report) -> Iterator[Section]:
     arms = list(report["arms"])
     yield Section("pairs", "Pairs", "Pairs", _drawn(charts.flip_bars(report)), tables.pair_table(report), [])
-    yield _economy(report)
+    yield _bill(report)
+    yield Section("savings", "", "Savings", [], tables.saving_table(report["savings"]), [])
     yield from (_parts("Steps", report["steps"], arms), _parts("Groups", report["groups"], arms))
     yield Section("latency", "Latency", "Latency", _drawn(charts.latency_rows(report)), [], [])
     table, control = tables.leak_table(report["leaks"]), words.leak_control(report)
@@ -74,7 +75,7 @@ def _parts(short: str, breakdown: Breakdown, arms: list[str]) -> Section:
     return Section(short.lower(), short, title, drawn, table, [more] if more else [], folded=True)
 
 
-def _economy(report: Report) -> Section:
+def _bill(report: Report) -> Section:
     hosted = any(report["hosted_tokens"].values())
     tokens = report["hosted_tokens"] if hosted else tables.solver_tokens_each(report)
     drawn = _drawn(
@@ -83,8 +84,8 @@ def _economy(report: Report) -> Section:
         ),
         charts.accuracy_against(report, tables.costs_each(report), "cost per question", tables.dollars),
     )
-    title = "Accuracy, hosted tokens and cost"
-    return Section("economy", "Cost", title, drawn, tables.economy_table(report), words.undrawn(report))
+    said = [*words.undrawn(report), *words.bill_notes(report), words.BILL]
+    return Section("bill", "Bill", "The bill", drawn, tables.bill_table(report), said)
 
 
 def _drawn(*drawings: str | None) -> list[str]:

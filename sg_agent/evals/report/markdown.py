@@ -35,7 +35,8 @@ def _numbers(report: Report) -> Iterable[str]:
     yield _table(tables.arm_table(report))
     yield _table(tables.pair_table(report))
     yield words.LEGEND
-    yield from _section("Accuracy, hosted tokens and cost", _table(tables.economy_table(report)))
+    yield from _section("The bill", _table(tables.bill_table(report)), _table(tables.saving_table(report["savings"])))
+    yield from (_bullets(words.bill_notes(report)), words.BILL)
     for breakdown in (report["steps"], report["groups"]):
         title = f"Accuracy by {safe(breakdown['by'])}"
         yield from _section(title, _table(tables.breakdown_table(breakdown, arms)), words.unshown(breakdown))

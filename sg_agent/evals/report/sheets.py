@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sg_agent.checks import count_steps
+from sg_agent.evals.bill import Bill, Saving
 from sg_agent.evals.evidence import Evidence
 from sg_agent.evals.graph import ArmResult
 from sg_agent.evals.report.content import Report
@@ -58,14 +59,29 @@ def _arm(name: str, report: Report, pairs: Mapping[str, tuple[str, str]]) -> Lin
         "f1": arm.get("f1"), "errors": arm["errors"], "accuracy_if_errors_wrong": least,
         "accuracy_if_errors_right": most, "unparsed": arm["unparsed"], "refused": also.get("refused"),
         "truncated": also.get("truncated"), **tokens, "hosted_tokens_each": report["hosted_tokens"][name],
-        "cost_usd": arm["cost_usd"], "latency_p50_s": arm["latency_s"]["p50"], "latency_p95_s": arm["latency_s"]["p95"],
+        "cost_usd": arm["cost_usd"], **_bill(report["bill"][name]),
+        "latency_p50_s": arm["latency_s"]["p50"], "latency_p95_s": arm["latency_s"]["p95"],
         "guided": report["leaks"][name]["guided"] if name in report["leaks"] else None,
         "leaking": report["leaks"][name]["leaking"] if name in report["leaks"] else None,
     }  # fmt: skip
     for pair, (compared, baseline) in pairs.items():
         if compared == name:
-            line |= {f"vs_{baseline}_{key}": value for key, value in _comparison(report["pairs"][pair]).items()}
+            found = _comparison(report["pairs"][pair]) | _saved(report["savings"].get(pair))
+            line |= {f"vs_{baseline}_{key}": value for key, value in found.items()}
     return line
+
+
+def _bill(one: Bill) -> Line:
+    """Costs as the report's prices have them; `cost_usd` beside them is the ledger's."""
+    named = {key: one[key] for key in ("usd_per_question", "usd_per_right", "known_usd")}
+    cached = {f"{role}_cached_input_tokens": used["cached"] for role, used in one["cached_input"].items()}
+    return {**named, **cached, "local_s_each": one["local_seconds"]}
+
+
+def _saved(one: Saving | None) -> Line:
+    if one is None:
+        return {}
+    return {"saved_usd_per_1000": one["saved_usd_per_1000"], "saved_share": one["saved_share"]}
 
 
 def _comparison(pair: Mapping[str, Any]) -> Line:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from sg_agent.evals.bill import Saving
 from sg_agent.evals.break_even import BreakEven, Running
 from sg_agent.evals.breakdown import Breakdown, Part
 from sg_agent.evals.leak_meter import LeakMeter
@@ -14,6 +15,8 @@ from sg_agent.evals.usage import format_cost
 Table = list[list[str]]
 
 MOST_SLICES = 12
+SAVING_HEADER = ["arm", "against", "saved per 1,000", "saved", "accuracy (points)", "95% CI", "so it is"]
+SIGNIFICANT = 0.05
 OUTCOME_COUNTS = ("refused", "truncated")
 
 
@@ -46,14 +49,19 @@ def breakdown_table(breakdown: Breakdown, arms: list[str]) -> Table:
     return [[breakdown["by"], "n", *arms], *lines] if lines else []
 
 
-def economy_table(report: Report) -> Table:
-    """What a question takes of a host: tokens it bills and what they cost."""
-    cost = costs_each(report)
-    lines = [
-        [arm, percent(one["accuracy"]), f"{report['hosted_tokens'][arm]:.0f}", dollars(cost[arm])]
-        for arm, one in report["arms"].items()
-    ]
-    return [["arm", "accuracy", "hosted tokens each", "cost each"], *lines]
+def bill_table(report: Report) -> Table:
+    """What a question takes of a host, and what it and a right answer cost. A column without any number is left out."""
+    bills = report["bill"]
+    roles = [role for role in ("guide", "solver") if any(one["cached_input"][role]["input"] for one in bills.values())]
+    local = any(one["local_seconds"] for one in bills.values())
+    header = ["arm", "accuracy", "hosted tokens each", "cost each", "cost per right"]
+    header += [*(f"{role} input cached" for role in roles), *(["local s each"] if local else [])]
+    return [header, *(_bill_line(arm, report, roles, local) for arm in bills)]
+
+
+def saving_table(savings: Mapping[str, Saving]) -> Table:
+    """Header and a line per pair, what it saves beside what it does to the accuracy; empty without pairs."""
+    return [SAVING_HEADER, *map(_saving_line, savings.values())] if savings else []
 
 
 def leak_table(leaks: Mapping[str, LeakMeter]) -> Table:
@@ -98,8 +106,7 @@ def prompt_table(prompts: Mapping[str, Mapping[str, list[str]]]) -> Table:
 
 def costs_each(report: Report) -> dict[str, float | None]:
     """Dollars per question by arm, None where a price is unknown."""
-    costs = {arm: one["cost_usd"] for arm, one in report["arms"].items()}
-    return {arm: None if cost is None else cost / report["arms"][arm]["n"] for arm, cost in costs.items()}
+    return {arm: one["usd_per_question"] for arm, one in report["bill"].items()}
 
 
 def solver_tokens_each(report: Report) -> dict[str, float]:
@@ -126,7 +133,24 @@ def dollars(usd: float | None) -> str:
     """Dollars and cents, to three significant digits below a dollar; never 0 for what nobody knows."""
     if usd is None:
         return "unknown"
-    return f"${usd:,.2f}" if usd >= 1 else f"${Decimal(f'{usd:.3g}'):f}"
+    sign, usd = "-" if usd < 0 else "", abs(usd)
+    return f"{sign}${usd:,.2f}" if usd >= 1 else f"{sign}${Decimal(f'{usd:.3g}'):f}"
+
+
+def saving_verdict(one: Saving) -> str:
+    """Cheaper or not, and never without what it does to the accuracy."""
+    saved, delta = one["saved_usd_per_1000"], one["delta"]
+    if saved is None:
+        return f"unknown: {', '.join(one['missing'])}"
+    cost = "cheaper" if saved > 0 else "dearer" if saved < 0 else "as dear"
+    if delta is None:
+        return f"{cost}; no question was answered by both"
+    if not delta:
+        return f"{cost}, with as many right"
+    more = "more" if delta > 0 else "fewer"
+    if one["p"] is None or one["p"] >= SIGNIFICANT:
+        return f"{cost}, with {more} right, which may be chance"
+    return f"{cost}, bought with wrong answers" if saved > 0 and delta < 0 else f"{cost}, with {more} right"
 
 
 def _arm_line(name: str, arm: ArmSummary, f1: bool, ranges: bool, counts: list[str]) -> list[str]:
@@ -146,6 +170,33 @@ def _arm_line(name: str, arm: ArmSummary, f1: bool, ranges: bool, counts: list[s
         format_cost(arm["cost_usd"]),
         f"{arm['latency_s']['p50']:.2f}",
         f"{arm['latency_s']['p95']:.2f}",
+    ]
+
+
+def _bill_line(arm: str, report: Report, roles: list[str], local: bool) -> list[str]:
+    one = report["bill"][arm]
+    per_right = dollars(one["usd_per_right"]) if one["right"] or one["usd"] is None else "none right"
+    return [
+        arm,
+        percent(report["arms"][arm]["accuracy"]),
+        f"{report['hosted_tokens'][arm]:.0f}",
+        dollars(one["usd_per_question"]),
+        per_right,
+        *(percent(one["cached_input"][role]["share"]) for role in roles),
+        *([f"{one['local_seconds']:.2f}"] if local else []),
+    ]
+
+
+def _saving_line(one: Saving) -> list[str]:
+    share, delta = one["saved_share"], one["delta"]
+    return [
+        one["arm"],
+        one["baseline"],
+        dollars(one["saved_usd_per_1000"]),
+        percent(share),
+        "-" if delta is None else f"{100 * delta:+.1f}",
+        interval(one["ci95"], signed=True),
+        saving_verdict(one),
     ]
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sg_agent.evals.bill import unmeasured
 from sg_agent.evals.break_even import BreakEven
 from sg_agent.evals.breakdown import Breakdown
 from sg_agent.evals.report.content import Report
-from sg_agent.evals.report.tables import MOST_SLICES, costs_each, dollars, interval, percent
+from sg_agent.evals.report.tables import MOST_SLICES, SIGNIFICANT, costs_each, dollars, interval, percent
 
-SIGNIFICANT = 0.05
 LEGEND = (
     "Accuracy leaves out questions that ended in an error and counts unparsed, refused and truncated answers as wrong; "
     '"if errors" is what it would be had every error been wrong, or right. Its interval is Wilson\'s. A pair is '
@@ -22,12 +22,25 @@ LEAKS = (
     "answer where the question does not; a rationale by stating the answer as the answer. The last columns are the "
     "accuracy of the arm, and of what it is compared with, on the questions that are left without the leaking ones."
 )
+BILL = (
+    "Costs are of every call: of questions that ended in an error and of answers that were asked again, too. Cost per "
+    "right answer is all of it over the questions that were right. Input cached is the share of the input tokens that "
+    "the provider billed from its prompt cache; they are counted at their price. A saving is measured from the "
+    "baseline's cost, beside what the arm does to the accuracy: cheaper is no gain where fewer answers are right."
+)
 BREAK_EVEN = (
     "Only money is compared, not what a right answer is worth. Costs come from the ledger of this run, over the "
     "questions that were answered. Local seconds are the time that models of this process took, waiting in a batch "
     "included, so they are an upper bound; the flags of sg-agent report take the busy seconds, the training cost, the "
     "cost of an hour of the machine and the solver's prices."
 )
+
+
+NOT_MEASURED = {
+    "cot": "The saving against the solver's own chain of thought was not measured: the arm cot did not run.",
+    "stronger": "The saving against a stronger solver alone was not measured: the arm stronger (--stronger SPEC) did "
+    "not run.",
+}
 
 
 def verdicts(report: Report, pairs: Mapping[str, tuple[str, str]]) -> list[str]:
@@ -46,11 +59,28 @@ def notes(report: Report) -> list[str]:
         said.append(f"Not every question has been asked: {', '.join(short)}; the run's command continues it.")
     if errors := [f"{name} {arm['errors']}" for name, arm in arms.items() if arm["errors"]]:
         said.append(f"Questions that ended in an error and are not scored: {', '.join(errors)}.")
-    if unknown := [name for name, arm in arms.items() if arm["cost_usd"] is None]:
+    if unknown := [name for name, one in report["bill"].items() if one["usd"] is None]:
         said.append(f"Not every call of {', '.join(unknown)} has a known price, so the cost is unknown.")
     if len(report["revisions"]) > 1:
         said.append(f"Results come from more than one code revision: {', '.join(report['revisions'])}.")
     return said
+
+
+def bill_notes(report: Report) -> list[str]:
+    """What the bill leaves out, and what was not measured."""
+    said = [
+        f"{arm}: {_known(one['known_usd'])}not known: {', '.join(one['missing'])}."
+        for arm, one in report["bill"].items()
+        if one["usd"] is None
+    ]
+    if any(one["local_seconds"] and not one["local_priced"] for one in report["bill"].values()):
+        said.append("The local seconds are in no cost: sg-agent report DIR --local-cost-per-hour USD prices them.")
+    return said + [NOT_MEASURED[baseline] for baseline in unmeasured(report["bill"])]
+
+
+def has_bill(report: Report) -> bool:
+    """Whether anything was paid for, or may have been."""
+    return any(report["hosted_tokens"].values()) or any(one["usd"] != 0 for one in report["bill"].values())
 
 
 def break_even_sentence(one: BreakEven) -> str:
@@ -107,6 +137,10 @@ def _verdict(pair: Mapping[str, Any]) -> str:
     smallest = pair.get("mde")
     able = "" if smallest is None else f"; {pair['n']} questions could have shown {100 * smallest:.1f} points"
     return f"{measured}: no difference shown{able}."
+
+
+def _known(usd: float) -> str:
+    return f"at least {dollars(usd)} in all; " if usd else ""
 
 
 def _count(n: int, word: str) -> str:
