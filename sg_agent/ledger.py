@@ -26,8 +26,8 @@ class CallRecord(TypedDict):
 
     `cached` is True when the reply came from LangChain's model cache or LangGraph's node cache: it cost nothing.
     `retries` is there when the call was made again, as often as we know: what a client does by itself we do not see.
-    `run` is there while a graph runs and names the run that made the call. `decision` is there in the `auto` graph:
-    what led to the call.
+    `fingerprint` is there when the provider says which of its systems replied. `run` is there while a graph runs and
+    names the run that made the call. `decision` is there in the `auto` graph: what led to the call.
     """
 
     role: Role
@@ -41,6 +41,7 @@ class CallRecord(TypedDict):
     cached: bool
     error: str | None
     retries: NotRequired[int]
+    fingerprint: NotRequired[str]
     run: NotRequired[str]
     decision: NotRequired[Decision]
 
@@ -103,7 +104,7 @@ def reply_record(
     cached = bool(usage and usage.get("total_cost") == 0)
     reported = str(reply.response_metadata.get("model_name") or source.name)
     free = cached or source.provider in IN_PROCESS
-    return {
+    record: CallRecord = {
         "role": role,
         "model": source._replace(name=reported).spec,
         "attempt": attempt,
@@ -115,6 +116,14 @@ def reply_record(
         "cached": cached,
         "error": None,
     }
+    if fingerprint := reply.response_metadata.get("system_fingerprint"):
+        record["fingerprint"] = str(fingerprint)
+    return record
+
+
+def version_role(role: Role, *, stronger: bool) -> str:
+    """Whose version a call tells of: the stronger solver is none of the solver's."""
+    return "stronger" if stronger and role == "solver" else role
 
 
 def as_paid_by(run: str, record: CallRecord) -> CallRecord:

@@ -1,6 +1,7 @@
 """The canonical row: one question with its answer, as JSONL or CSV, for teaching, training and evals."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -113,7 +114,7 @@ def parse_row(record: Any, where: str) -> Row:
     if not isinstance(record, dict):
         raise DataError(f"{where}: a row must be an object with id, question and answer, not {type(record).__name__}")
     if "task" not in record or not record["task"]:
-        record = {**record, "task": _default_task(record)}
+        record = {**record, "task": default_task(record)}
     try:
         return Row.model_validate(record)
     except ValidationError as error:
@@ -124,7 +125,8 @@ def parse_row(record: Any, where: str) -> Row:
         raise DataError(f"{where}: field {field!r}: {first['msg']}{note}") from error
 
 
-def _default_task(record: dict[str, Any]) -> Task:
+def default_task(record: Mapping[str, Any]) -> Task:
+    """What is asked by one that names no task."""
     if record.get("choices"):
         return "multiple_choice"
     return "multihop_qa" if record.get("context") else "open"

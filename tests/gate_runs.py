@@ -43,7 +43,8 @@ def weak_run(path: Path, asked: list[Row], *, seed: int = 0, noise: float = 0.1,
         text = f"3 + 4 = {7 if cot else 9}. The answer is {7 if cot else 9}."
         attempt = {"index": 0, "text": text, "answer": "7" if cot else "9", "finish": "stop", "error": None}
         results.append(answered(row.id, "cot", cot, attempts=[attempt], answer=attempt["answer"]))
-        results.append(answered(row.id, "guided", guided, guidance=PLAN))
+        said = {**attempt, "text": f"guided on {row.id}.", "answer": "7" if guided else "8"}
+        results.append(answered(row.id, "guided", guided, guidance=PLAN, attempts=[said]))
     return record(path, asked, results, **identity)
 
 

@@ -10,9 +10,10 @@ import typer
 
 from sg_agent.cli.context_file import load_context
 from sg_agent.errors import ConfigError
-from sg_agent.evals.arms import ARMS, Arm, Load, Routing, Setup
+from sg_agent.evals.arms import ARMS, Arm, Load, Setup
 from sg_agent.evals.usage import Tokens, format_cost, tokens_by_role
 from sg_agent.gate import Decision
+from sg_agent.gate.routing import Routing
 from sg_agent.graphs.state import Attempt, GraphOutput, Settings
 from sg_agent.ledger import CallRecord, total_cost
 from sg_agent.models import check_spec, load_model

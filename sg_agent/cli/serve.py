@@ -9,8 +9,9 @@ from sg_agent.cli import options
 
 HELP = """Serve the arms as an OpenAI-compatible API.
 
-A model is named ARM/SOLVER: guided/NAME, cot/NAME, standard/NAME, guided@5/NAME for a vote of 5; NAME alone means
---arm. SIGTERM and Ctrl-C finish what is in flight. The log is JSON lines on stderr, without prompts."""
+A model is named ARM/SOLVER: guided/NAME, cot/NAME, standard/NAME, guided@5/NAME for a vote of 5, and with --policy or
+--gate auto/NAME, where these decide per question; NAME alone means --arm. SIGTERM and Ctrl-C finish what is in flight.
+The log is JSON lines on stderr, without prompts."""
 
 
 def run(
@@ -19,6 +20,9 @@ def run(
         list[str] | None, typer.Option("--solver", help="[NAME=]SPEC of a model that answers; may be repeated.")
     ] = None,
     fallback: options.Fallback = None,
+    policy: options.Policy = None,
+    gate: options.Gate = None,
+    stronger: options.Stronger = None,
     arm: Annotated[str, typer.Option("--arm", help="The arm of a solver's bare name.")] = "guided",
     host: Annotated[str, typer.Option("--host", help="Any other than the loopback needs --keys.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8080,
@@ -30,6 +34,15 @@ def run(
     ] = None,
     prices: options.Prices = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the port.")] = 1,
+    shadow: Annotated[
+        float | None, typer.Option("--shadow", help="Share of questions to ask the other route too, for `gate fit`.")
+    ] = None,
+    shadow_max_usd: Annotated[
+        float | None, typer.Option("--shadow-max-usd", min=0, help="Most dollars of that, in all.")
+    ] = None,
+    shadow_out: Annotated[
+        Path | None, typer.Option("--shadow-out", help="Folder where these questions and answers are stored.")
+    ] = None,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Most seconds of a request.")] = 300.0,
     call_timeout: Annotated[
         float | None,
@@ -70,11 +83,15 @@ def run(
     if any(find_spec(package) is None for package in ("fastapi", "uvicorn", "prometheus_client")):
         raise MissingExtra("sg-agent serve", "serve")
     from sg_agent.cli.trace import spans
+    from sg_agent.gate.routing import Routing
     from sg_agent.models import check_spec
     from sg_agent.serve.arms import check_arm
     from sg_agent.serve.config import ServeConfig, check_host, name_solvers
+    from sg_agent.serve.journals import prepare
     from sg_agent.serve.keys import load_keys
+    from sg_agent.serve.routing import auto_offer
     from sg_agent.serve.server import serve
+    from sg_agent.serve.shadow_check import check_budget, shadow_config
 
     check_host(host, keys)
     if trace and workers > 1:
@@ -82,7 +99,7 @@ def run(
     if keys:
         load_keys(keys)
     solvers = name_solvers(solver or [options.EMBEDDED_SOLVER])
-    for spec in (guide, *solvers.values(), *filter(None, [fallback])):
+    for spec in (guide, *solvers.values(), *filter(None, [fallback, stronger])):
         check_spec(spec)
     settings = ServeConfig(
         guide=guide,
@@ -94,6 +111,8 @@ def run(
         usage=usage,
         prices=prices,
         fallback=fallback,
+        routing=Routing(policy, gate, stronger),
+        shadow=shadow_config(shadow, shadow_out, shadow_max_usd),
         workers=workers,
         timeout_s=timeout,
         call_timeout_s=call_timeout,
@@ -107,5 +126,13 @@ def run(
         log_content=log_content,
         trust_remote_code=trust_remote_code,
     )
+    check_budget(settings)
+    if settings.shadow:
+        list(prepare(settings))
+    if offer := auto_offer(settings):
+        for name, why in offer.refused.items():
+            typer.echo(f"note: auto/{name} is not served: {why}", err=True)
+        if gate and not offer.watched:
+            typer.echo("note: drift is not watched: that takes the policy learned and a calibrated gate", err=True)
     with spans(trace):
         serve(settings, on_listening=lambda address: typer.echo(f"serving on {address}", err=True))

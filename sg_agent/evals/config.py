@@ -13,12 +13,13 @@ from typing import Any, get_args
 from langchain_core.language_models import BaseChatModel
 
 from sg_agent.errors import ConfigError
-from sg_agent.evals.arms import Routing, Setup, make_arms
+from sg_agent.evals.arms import Setup, make_arms
 from sg_agent.evals.few_shot import check_shots, load_examples
 from sg_agent.evals.stand_in import StandIn
 from sg_agent.evals.suites import Suite, check_suite, load_suite
 from sg_agent.files import check_writable
 from sg_agent.gate.policy import Policy
+from sg_agent.gate.routing import Routing
 from sg_agent.graphs.state import Settings
 from sg_agent.ledger import in_process
 from sg_agent.models import Model, check_spec, fingerprint, model_name

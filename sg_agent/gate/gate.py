@@ -17,6 +17,7 @@ from sg_agent.files import check_writable, write_whole
 from sg_agent.gate.decision import DEFAULT, Decision, GateRoute
 from sg_agent.gate.head import SIGNAL, Head
 from sg_agent.gate.question import question_features, word_features
+from sg_agent.gate.reference import Reference
 from sg_agent.gate.reply import CheapAnswer, reply_features
 from sg_agent.models import Model, fingerprint, model_name
 from sg_agent.rows import Row
@@ -57,7 +58,8 @@ class Gate(BaseModel):
     """`heads` see the question, `checks` also the answer of a cheap route; `usd` is dollars per question, if known.
 
     A gate that was calibrated as a cascade has a `start`, where every question begins, and `cascade`, the gain that the
-    stronger solver must promise over the answer at hand. `promise` is what calibration found.
+    stronger solver must promise over the answer at hand. `promise` is what calibration found, `reference` what the
+    questions were like on which it did.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -72,6 +74,7 @@ class Gate(BaseModel):
     cascade: float | None = Field(default=None, ge=-1, le=1)
     start: GateRoute | None = None
     promise: dict[str, Any] | None = None
+    reference: Reference | None = None
     notes: list[str] = []
 
     def check(self, *, guide: Model, solver: Model, stronger: Model | None = None) -> None:
@@ -85,7 +88,7 @@ class Gate(BaseModel):
             known = fitted[role]
             if known is None:
                 continue
-            now = _known(model) if model is not None else None
+            now = known_as(model) if model is not None else None
             if now is None or not _same(known, now):
                 said = now.name if now else "none"
                 raise ModelError(
@@ -182,7 +185,8 @@ def _decision(route: GateRoute, scores: Mapping[GateRoute, float], threshold: fl
     return {"route": route, "scores": named, "threshold": threshold, "reason": reason}
 
 
-def _known(model: Model) -> Known:
+def known_as(model: Model) -> Known:
+    """A model by its name and weights. Loads nothing."""
     name = model if isinstance(model, str) else model_name(model)
     return Known(name=name, sha256=fingerprint(model))
 

@@ -27,6 +27,7 @@ from sg_agent.prices import Prices
 from sg_agent.rows import Row
 
 AGREEMENT = 0.5
+FAILED = "the policy failed"  # how a reason begins that goes on with what an exception said
 
 
 class Node(Protocol):
@@ -114,7 +115,7 @@ def _decided(policy: Policy, row: Row, *, can_escalate: bool) -> Decision:
         if check_route(decision["route"]) == "escalate" and not can_escalate:
             raise ConfigError("it chose 'escalate', and there is no stronger solver")
     except Exception as error:  # noqa: BLE001 - a policy may be anybody's, and no question is lost by it
-        return plain(DEFAULT, f"the policy failed: {type(error).__name__}: {error}; guided, to be safe")
+        return plain(DEFAULT, f"{FAILED}: {type(error).__name__}: {error}; guided, to be safe")
     return decision
 
 
@@ -146,7 +147,7 @@ def _rechecked(policy: Policy, row: Row, state: State, reply: CheapAnswer) -> De
     try:
         return policy.recheck(row, state["route"], reply)
     except Exception as error:  # noqa: BLE001 - as above; whether to pay for the stronger solver is then not guessed
-        return plain(state["route"], f"the policy failed: {type(error).__name__}: {error}; not escalated")
+        return plain(state["route"], f"{FAILED}: {type(error).__name__}: {error}; not escalated")
 
 
 def _by_agreement(state: State, reply: CheapAnswer, agreement: float) -> Decision:

@@ -4,19 +4,15 @@ from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 
-from sg_agent.budget import longest_reply
 from sg_agent.errors import ConfigError
-from sg_agent.ledger import in_process, price, usage_of
+from sg_agent.ledger import price, usage_of
 from sg_agent.models import model_name
 from sg_agent.prices import Prices
 from sg_agent.serve.answering import Ask
 from sg_agent.serve.arms import Models
-from sg_agent.serve.errors import bad_request
 from sg_agent.serve.keys import Key, find_key, load_keys
 from sg_agent.serve.spending import Charge, Spending
-
-AROUND_A_CALL = 16_384  # tokens of templates and guidance, generously
-DRAFTS = 2
+from sg_agent.serve.worst_case import worst_usd
 
 
 class Admission:
@@ -35,20 +31,9 @@ class Admission:
 
     def charge(self, key: Key, ask: Ask, body_bytes: int) -> Charge | None:
         """What the request may cost at most, charged to a key with a limit. Raises ApiError when it is spent."""
-        return self.spending.charge(key, self._worst_usd(ask, body_bytes)) if key.spends_within else None
-
-    def _worst_usd(self, ask: Ask, body_bytes: int) -> float:
-        """A token per byte, which no tokenizer exceeds; as many tokens as the replies may have."""
-        settings, read, worst = ask.settings, body_bytes + AROUND_A_CALL, 0.0
-        for solver in filter(None, (ask.target.solver, self._models.fallback)):
-            if (most := settings.max_tokens or longest_reply(solver)) is None and not in_process(solver):
-                message = "give max_tokens: this key has a spend limit, which needs a bound"
-                raise bad_request(message, param="max_tokens")
-            worst += settings.attempts * (price(solver, usage_of(read, most or 0), prices=self._prices) or 0.0)
-        if ask.target.guided:
-            guide = price(self._models.guide, usage_of(read, settings.guide_max_tokens), prices=self._prices)
-            worst += DRAFTS * (guide or 0.0)
-        return worst
+        if not key.spends_within:
+            return None
+        return self.spending.charge(key, worst_usd(ask, body_bytes, self._models, self._prices))
 
 
 def _check_priced(model: BaseChatModel, prices: Prices | None) -> None:

@@ -13,6 +13,7 @@ from sg_agent.budget import unbilled
 from sg_agent.errors import SolverError
 from sg_agent.graphs.state import Attempt, GraphOutput, QuestionInput, Settings
 from sg_agent.ledger import CallRecord, total_cost
+from sg_agent.rows import Task, default_task
 from sg_agent.serve.arms import Target
 from sg_agent.serve.errors import ApiError, api_error
 from sg_agent.serve.watch import Watch, watching
@@ -35,6 +36,11 @@ class Ask:
     def votes(self) -> bool:
         """Whether one of several attempts is shown, which nobody knows before all are there."""
         return self.settings.attempts > self.choices
+
+    @property
+    def held(self) -> bool:
+        """Whether what the solver writes may not be what is shown: a vote decides, or a stronger solver."""
+        return self.votes or self.target.escalates
 
 
 @dataclass(frozen=True)
@@ -66,9 +72,25 @@ class Answer:
     def shown(self) -> list[Attempt]:
         """The attempts that are the reply's choices; those that failed are none."""
         tried = sorted(self.output["attempts"], key=lambda attempt: attempt["index"])
-        if self.ask.votes:
+        if self.ask.held:
             return [attempt for attempt in tried if attempt["index"] == self.output["chosen"]]
         return [attempt for attempt in tried if not attempt["error"]]
+
+    @property
+    def in_form(self) -> bool:
+        """Whether the question was asked in a form that its answer is read from, not in a conversation."""
+        return any(self.ask.question.get(name) for name in ("task", "choices", "context"))
+
+    @property
+    def task(self) -> Task:
+        """What kind of question it is."""
+        return self.ask.question.get("task") or default_task(self.ask.question)
+
+    @property
+    def cheap(self) -> list[Attempt]:
+        """The attempts of the solver, without the stronger one's."""
+        own = [attempt for attempt in self.output["attempts"] if "stronger" not in attempt]
+        return sorted(own, key=lambda attempt: attempt["index"])
 
     @property
     def cost_usd(self) -> float | None:
@@ -88,7 +110,7 @@ class Answer:
     @property
     def guide_outcome(self) -> GuideOutcome:
         """What became of the guidance."""
-        if self.output["route"] == "guided":
+        if self.output["guidance"] is not None:
             return "used"
         drafts = [record for record in self.output["ledger"] if record["role"] == "guide"]
         if any(record["error"] for record in drafts):
@@ -123,6 +145,12 @@ class Run:
         if not self.task.done():
             self.called_off = self.called_off or why
             self.task.cancel()
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What its calls cost, None as long as nobody knows."""
+        known = self.ledger is not None or not self.watch.calls
+        return cost_of(self.ledger or [], self.watch) if known else None
 
     async def begun(self) -> None:
         """Until something is written, or the run has ended without."""
@@ -176,7 +204,7 @@ class Run:
     async def _streamed(self) -> Any:
         """The final output; guidance and deltas go into the queue as they come."""
         output: Any = None
-        guided, ids = False, dict[int, str | None]()
+        guided, ids, nodes = False, dict[int, str | None](), self._shown_nodes
         parts = self.ask.target.graph.astream(
             self.ask.question, CONFIG, context=self.ask.settings, stream_mode=["messages", "values"]
         )
@@ -187,20 +215,28 @@ class Run:
                 if not guided and output.get("guidance"):
                     guided = True
                     self._tell(Guidance(output["guidance"]))
-            elif not self.ask.votes:
+                if output.get("decision", {}).get("route") == "escalate":
+                    nodes = ("stronger",)  # whose answer is then the only one
+            else:
                 chunk, metadata = part
-                self._delta(chunk, metadata, ids)
+                if metadata["langgraph_node"] in nodes:
+                    self._delta(chunk, metadata, ids)
         if any("fallback" in attempt and attempt["index"] in ids for attempt in output["attempts"]):
             raise _broke_off()
         return output
 
-    def _delta(self, chunk: Any, metadata: dict[str, Any], ids: dict[int, str | None]) -> None:
-        """Queue a chunk of the solver's; a call that is made again after its first token cannot be shown as one.
-
-        A fallback's is queued where there is but one attempt: else nobody knows of which it is until the end.
+    @property
+    def _shown_nodes(self) -> tuple[str, ...]:
+        """Whose chunks are told as they come. A fallback's are where there is but one attempt: else nobody knows of
+        which it is until the end. None are as long as what is written may not be what is shown.
         """
-        nodes = ("solve", "fallback") if self.ask.choices == 1 else ("solve",)
-        if metadata["langgraph_node"] not in nodes or not isinstance(chunk, AIMessageChunk):
+        if self.ask.held:
+            return ()
+        return ("solve", "fallback") if self.ask.choices == 1 else ("solve",)
+
+    def _delta(self, chunk: Any, metadata: dict[str, Any], ids: dict[int, str | None]) -> None:
+        """Queue a chunk of the solver's; a call that is made again after its first token cannot be shown as one."""
+        if not isinstance(chunk, AIMessageChunk):
             return
         calls: list[Any] = chunk.tool_call_chunks
         if not (text := chunk.text) and not calls:
@@ -208,7 +244,7 @@ class Run:
         index = metadata["langgraph_path"][1]
         if ids.setdefault(index, chunk.id) != chunk.id:
             raise _broke_off()
-        self._tell(Delta(index, text, calls))
+        self._tell(Delta(0 if self.ask.held else index, text, calls))
 
 
 def _broke_off() -> ApiError:

@@ -1,6 +1,6 @@
 """The FastAPI application: endpoints, a page, probes, metrics, and a way out that finishes what is in flight."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Any
@@ -19,6 +19,7 @@ from sg_agent.serve.dialect import Dialect
 from sg_agent.serve.draining import draining_on_signals
 from sg_agent.serve.errors import ApiError
 from sg_agent.serve.exchange import Exchange
+from sg_agent.serve.feedback import FeedbackRequest, feedback
 from sg_agent.serve.own_site import OwnSite
 from sg_agent.serve.playground import playground
 from sg_agent.serve.responses import ResponsesRequest
@@ -36,7 +37,7 @@ def create_app(config: ServeConfig) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with few_collections(), draining_on_signals(service.gate, config.grace_s):
             yield
-        await service.models.close()
+        await service.close()
 
     # FastAPI's pages of the API load their scripts from elsewhere
     app = FastAPI(
@@ -46,12 +47,13 @@ def create_app(config: ServeConfig) -> FastAPI:
         app.add_middleware(OwnSite)
     _add_dialect(app, service, "/v1/chat/completions", chat_completions, ChatRequest)
     _add_dialect(app, service, "/v1/responses", responses, ResponsesRequest)
+    _add_feedback(app, service)
     _add_models(app, service)
     _add_probes(app, service)
     app.add_route("/", playground(config))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ApiError, _api_error)
-    _describe(app.openapi(), ChatRequest, ResponsesRequest)
+    _describe(app.openapi(), ChatRequest, ResponsesRequest, FeedbackRequest)
     return app
 
 
@@ -61,6 +63,19 @@ def _add_dialect(app: FastAPI, service: Service, path: str, dialect: Dialect, bo
     async def endpoint(request: Request) -> Response:
         return await Exchange(service, request, dialect).respond()
 
+    _add_post(app, path, endpoint, body)
+
+
+def _add_feedback(app: FastAPI, service: Service) -> None:
+    async def endpoint(request: Request) -> Response:
+        return await feedback(service, request)
+
+    _add_post(app, "/v1/feedback", endpoint, FeedbackRequest)
+
+
+def _add_post(
+    app: FastAPI, path: str, endpoint: Callable[[Request], Awaitable[Response]], body: type[BaseModel]
+) -> None:
     schema = {"$ref": SCHEMA.format(model=body.__name__)}
     told = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
     app.add_api_route(path, endpoint, methods=["POST"], response_model=None, openapi_extra=told)

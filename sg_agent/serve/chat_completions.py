@@ -47,13 +47,16 @@ def read(body: bytes, models: Models, *, most_attempts: int) -> Parsed:
     reply_id = f"chatcmpl-{uuid.uuid4().hex}"
     with_usage = bool(request.stream_options and request.stream_options.include_usage)
     writer = ChatWriter(reply_id, target.name, with_usage) if request.stream else None
-    return Parsed(ask, writer, partial(_reply, reply_id))
+    return Parsed(reply_id, ask, writer, partial(_reply, reply_id))
 
 
 def attempts(target: Target, n: int, most: int) -> int:
     """How often to ask the solver. Raises ApiError for too often."""
     if n > 1 and target.attempts > 1:
         raise bad_request(f"n shows every attempt, {target.name!r} votes on one answer: give one of the two", param="n")
+    if n > 1 and target.escalates:
+        message = f"n shows every attempt, and {target.name!r} may ask a stronger solver for the answer: leave n out"
+        raise bad_request(message, param="n")
     if max(n, target.attempts) > most:
         raise bad_request(f"at most {most} attempts a request, not {max(n, target.attempts)}", param="n")
     return max(n, target.attempts)
@@ -99,7 +102,7 @@ def _choice(attempt: Attempt, answer: Answer) -> dict[str, Any]:
         message["reasoning_content"] = answer.output["guidance"]
     if calls:
         message["tool_calls"] = calls
-    index = 0 if answer.ask.votes else attempt["index"]
+    index = 0 if answer.ask.held else attempt["index"]
     return {"index": index, "message": message, "logprobs": None, "finish_reason": finish_reason(attempt)}
 
 

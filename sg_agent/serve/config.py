@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sg_agent.errors import ConfigError
+from sg_agent.gate.routing import Routing
 from sg_agent.models import Model, parse_spec
 
 NAMED = re.compile(r"(?P<name>[\w.\-/]+)=(?P<spec>.+)")
@@ -13,9 +14,19 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @dataclass(frozen=True)
+class ShadowConfig:
+    """Of a `share` of the questions the other route is asked too, for `max_usd` in all, and both are kept in `out`."""
+
+    share: float
+    out: Path
+    max_usd: float | None = None
+
+
+@dataclass(frozen=True)
 class ServeConfig:
     """Models, limits and what may be logged. `max_concurrency` is of one worker; times are in seconds.
 
+    `routing` is what the arm `auto` decides by, which is served only where something is given.
     `guide_timeout_s` None is a quarter of `timeout_s`: two drafts that hang leave the solver half of the time. There is
     no such default for a call of the solver's, since a long reply cannot be told from one that never comes.
     """
@@ -30,6 +41,8 @@ class ServeConfig:
     usage: Path | None = None
     prices: Path | None = None
     fallback: Model | None = None
+    routing: Routing = field(default_factory=Routing)
+    shadow: ShadowConfig | None = None
     timeout_s: float = 300.0
     call_timeout_s: float | None = None
     guide_timeout_s: float | None = None

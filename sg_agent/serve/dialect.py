@@ -32,8 +32,12 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Parsed:
-    """A request in its dialect, and how to reply: by `writer` when it is to be streamed, else by `reply`."""
+    """A request in its dialect, and how to reply: by `writer` when it is to be streamed, else by `reply`.
 
+    `id` is what the reply goes by.
+    """
+
+    id: str
     ask: Ask
     writer: Writer | None
     reply: Callable[[Answer], dict[str, Any]]
@@ -49,14 +53,15 @@ class Dialect(Protocol):
 
 def about(answer: Answer) -> dict[str, Any]:
     """The reply's object `sg_agent`: how the question was answered."""
-    output, task = answer.output, answer.ask.question.get("task")
-    asked_in_form = bool(task or answer.ask.question.get("choices") or answer.ask.question.get("context"))
+    output = answer.output
+    decided = {"decision": output["decision"], "recheck": output["recheck"]} if "decision" in output else {}
     return {
         "arm": answer.ask.target.arm,
         "route": output["route"],
         "reason": output["reason"],
+        **decided,
         "guidance": output["guidance"],
-        "answer": output["answer"] if asked_in_form or answer.ask.votes else None,
+        "answer": output["answer"] if answer.in_form or answer.ask.votes else None,
         "chosen": output["chosen"],
         "failed_attempts": sum(attempt["error"] is not None for attempt in output["attempts"]),
         "prompts": output["prompts"],

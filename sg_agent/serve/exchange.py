@@ -2,16 +2,19 @@
 
 import asyncio
 import logging
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from typing import Any
 
+from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from sg_agent.serve.admission import Admission
+from sg_agent.serve.answered import Answered
 from sg_agent.serve.answering import Answer, Run
 from sg_agent.serve.dialect import Dialect, Parsed, Writer, about
 from sg_agent.serve.errors import ApiError
@@ -31,6 +34,9 @@ class Exchange:
         self._service, self._request, self._dialect = service, request, dialect
         self._open = ExitStack()
         self._charge: Charge | None = None
+        self._parsed: Parsed | None = None
+        self._body_bytes = 0
+        self._to_shadow: Answer | None = None
         self.record = Record(f"req_{uuid.uuid4().hex}", endpoint=request.url.path)
         service.metrics.begin()
 
@@ -66,6 +72,7 @@ class Exchange:
         except TimeoutError as error:
             raise ApiError(408, "the request did not arrive in time; send it again", "timeout") from error
         parsed = self._dialect.read(body, self._service.models, most_attempts=config.max_attempts)
+        self._parsed, self._body_bytes = parsed, len(body)
         if admission and key:
             self._charge = admission.charge(key, parsed.ask, len(body))
         run = self._start(parsed)
@@ -77,7 +84,7 @@ class Exchange:
         answer = await self.answer(run)
         reply = parsed.reply(answer)
         self.close()
-        return JSONResponse(reply, headers={**self.headers, **_took(answer)})
+        return JSONResponse(reply, headers={**self.headers, **_took(answer)}, background=BackgroundTask(self.sent))
 
     def _start(self, parsed: Parsed) -> Run:
         ask, record = parsed.ask, self.record
@@ -85,6 +92,8 @@ class Exchange:
         run = Run(ask, stream=record.stream, started=record.started, timeout_s=self._service.config.timeout_s)
         self._open.callback(self._service.gate.runs.discard, run)
         self._service.gate.runs.add(run)
+        if self._service.shadows:
+            self._service.shadows.give_way()
         watcher = asyncio.create_task(_watch_client(self._request.receive, run))
         self._open.callback(watcher.cancel)
         return run
@@ -101,10 +110,31 @@ class Exchange:
             if run.called_off is None:
                 raise
             raise run.called_off from None
+        if self.record.status == 200:  # a stream that was done before it began is asked for twice
+            return answer
         self.record.answered(answer)
+        self._remember(answer)
+        self._service.drift.answered(answer)
         if self._service.config.log_content:
             self.record.content = {"request": run.ask.question, "attempts": answer.output["attempts"], **about(answer)}
         return answer
+
+    def _remember(self, answer: Answer) -> None:
+        """Feedback may come once the reply has been read."""
+        assert self._parsed
+        shadows, record = self._service.shadows, self.record
+        if shadows and shadows.draw(answer):
+            self._to_shadow = answer
+        shadowed = self._to_shadow is not None
+        try:
+            self._service.answered.remember(Answered(self._parsed.id, record.key, record.arm, record.solver, shadowed))
+        except sqlite3.Error:
+            log.exception("the id of what request %s was answered could not be kept", record.id)
+
+    async def sent(self) -> None:
+        """The user has the answer."""
+        if self._to_shadow and self._service.shadows and self._parsed:
+            self._service.shadows.begin(self._parsed.id, self._to_shadow, self._body_bytes)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -157,6 +187,7 @@ class Streamed(Response):
                 self._run.cancel(_gone())
                 self._exchange.refused(_gone())
             self._exchange.close()
+        await self._exchange.sent()
 
     async def _parts(self) -> AsyncIterator[bytes]:
         writer = self._writer
@@ -187,4 +218,5 @@ def _took(answer: Answer) -> dict[str, Any]:
     """What an answer took, as headers; an unknown cost is left out."""
     cost = {} if answer.cost_usd is None else {"x-sg-agent-cost-usd": f"{answer.cost_usd:.9f}"}
     overhead = f"{answer.overhead_s * 1000:.3f}"
-    return {**cost, "x-sg-agent-retries": str(answer.retries), "x-sg-agent-overhead-ms": overhead}
+    route = {"x-sg-agent-route": answer.output["route"]} if "decision" in answer.output else {}
+    return {**cost, **route, "x-sg-agent-retries": str(answer.retries), "x-sg-agent-overhead-ms": overhead}

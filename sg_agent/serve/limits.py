@@ -16,12 +16,13 @@ PATIENCE_S = 10.0
 
 @dataclass
 class Gate:
-    """The requests under way in this process."""
+    """The requests under way in this process, and what is done for nobody who waits."""
 
     most: int
     in_flight: int = 0
     draining: bool = False
     runs: set[Run] = field(default_factory=set)
+    background: set[Run] = field(default_factory=set)
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -41,9 +42,9 @@ class Gate:
         """Let nothing more in, wait for what is under way, and after `grace_s` seconds call it off."""
         self.draining = True
         end = asyncio.get_running_loop().time() + grace_s
-        while self.in_flight and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - only while stopping
+        while (self.in_flight or self.background) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - only while stopping
             await asyncio.sleep(0.05)
-        for run in list(self.runs):
+        for run in [*self.runs, *self.background]:
             run.cancel(stopping())
 
 

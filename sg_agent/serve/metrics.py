@@ -39,6 +39,36 @@ class Metrics:
             (*which, "outcome"),
             registry=own,
         )
+        self._routes = Counter(
+            "sg_agent_routes",
+            "Answers of the arm auto, by what was decided and who answered.",
+            ("model", "decided", "route"),
+            registry=own,
+        )
+        self._judged = Counter(
+            "sg_agent_feedback", "Answers that feedback was given on.", (*which, "correct"), registry=own
+        )
+        self._shadows = Counter(
+            "sg_agent_shadows", "Questions drawn to ask another route too.", ("model", "outcome"), registry=own
+        )
+        self._shadow_cost = Counter("sg_agent_shadow_cost_usd", "US dollars, where known.", registry=own)
+        self._drift_p = Gauge(
+            "sg_agent_drift_p",
+            "Chance that live values differ so much from those of calibration.",
+            ("signal",),
+            registry=own,
+            multiprocess_mode="livemin",
+        )
+        self._drift_moved = Gauge(
+            "sg_agent_drift_moved",
+            "1 while live values are taken to have moved from those of calibration.",
+            ("signal",),
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self._versions = Counter(
+            "sg_agent_version_changes", "New names or fingerprints that replies have.", ("role", "model"), registry=own
+        )
         self._latency = Histogram(
             "sg_agent_request_seconds", "Seconds from request to end of reply.", which, buckets=BUCKETS, registry=own
         )
@@ -67,6 +97,8 @@ class Metrics:
         self._in_flight.dec()
         self._requests.labels(*which, str(record.status)).inc()
         self._guides.labels(*which, record.guide_outcome).inc()
+        if record.decision and record.route:
+            self._routes.labels(record.solver, record.decision["route"], record.route).inc()
         self._latency.labels(*which).observe(record.seconds)
         for role, direction, tokens in record.tokens:
             self._tokens.labels(*which, role, direction).inc(tokens)
@@ -76,6 +108,27 @@ class Metrics:
             self._cost.labels(*which).inc(record.cost_usd)
         self._retries.labels(*which).inc(record.retries)
         self._note_loads()
+
+    def judged(self, arm: str, solver: str, *, correct: bool) -> None:
+        """Somebody said whether an answer is right."""
+        self._judged.labels(arm, solver, str(correct).lower()).inc()
+
+    def shadow(self, solver: str, outcome: str) -> None:
+        """A question that was drawn has its shadow, or not."""
+        self._shadows.labels(solver, outcome).inc()
+
+    def shadow_cost(self, usd: float) -> None:
+        """What a shadow cost."""
+        self._shadow_cost.inc(usd)
+
+    def drift(self, signal: str, *, p: float, moved: bool) -> None:
+        """How live values compare with those of calibration."""
+        self._drift_p.labels(signal).set(p)
+        self._drift_moved.labels(signal).set(moved)
+
+    def version_changed(self, place: Place) -> None:
+        """A model replies by a new name or fingerprint."""
+        self._versions.labels(*place).inc()
 
     def _note_loads(self) -> None:
         for place, load in self._models.loads:

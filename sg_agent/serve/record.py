@@ -4,13 +4,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sg_agent.gate.decision import Decision, GateRoute
 from sg_agent.ledger import CallRecord
-from sg_agent.serve.answering import Answer, GuideOutcome, Run, cost_of
+from sg_agent.serve.answering import Answer, GuideOutcome, Run
+from sg_agent.serve.routing import logged
 
 
 @dataclass
 class Record:
-    """One request, filled in as it goes. `arm` and `solver` are only ever names that the server knows."""
+    """One request, filled in as it goes. `arm` and `solver` are only ever names that the server knows.
+
+    `route`, `decision` and `recheck` are there of the arm `auto`.
+    """
 
     id: str
     started: float = field(default_factory=time.perf_counter)
@@ -28,19 +33,25 @@ class Record:
     seconds: float = 0.0
     cost_usd: float | None = 0.0
     content: dict[str, object] | None = None
+    route: GateRoute | None = None
+    decision: Decision | None = None
+    recheck: Decision | None = None
 
     def answered(self, answer: Answer) -> None:
         """Note how the question was answered."""
         self.status, self.error = 200, None
         self.guide_outcome, self.retries = answer.guide_outcome, answer.retries
         self.overhead_s = answer.overhead_s
+        if "decision" in answer.output:
+            policy = answer.ask.target.policy
+            self.route = answer.output["route"]
+            self.decision = logged(answer.output["decision"], policy)
+            self.recheck = logged(answer.output["recheck"], policy)
         self.ledger, self.cost_usd = answer.output["ledger"], answer.cost_usd
 
     def failed(self, run: Run) -> None:
         """Note what calls were made in vain."""
-        self.ledger = run.ledger or []
-        known = run.ledger is not None or not run.watch.calls
-        self.cost_usd = cost_of(self.ledger, run.watch) if known else None
+        self.ledger, self.cost_usd = run.ledger or [], run.cost_usd
 
     @property
     def ended(self) -> bool:

@@ -95,8 +95,9 @@ def read(body: bytes, models: Models, *, most_attempts: int) -> Parsed:
     )
     messages = chat_messages(request.instructions, request.input)
     ask = Ask(target, question(messages, request.sg_agent), settings, 1)
-    head = partial(_head, f"resp_{uuid.uuid4().hex}", int(time.time()), target.name, request)
-    return Parsed(ask, ResponseWriter(head) if request.stream else None, partial(_reply, head))
+    response_id = f"resp_{uuid.uuid4().hex}"
+    head = partial(_head, response_id, int(time.time()), target.name, request)
+    return Parsed(response_id, ask, ResponseWriter(head) if request.stream else None, partial(_reply, head))
 
 
 def _chat_options(request: ResponsesRequest) -> dict[str, Any]:

@@ -34,9 +34,9 @@ class Charge:
 
 
 class Spending:
-    """The file at `path`. Raises ConfigError when it cannot be used."""
+    """The file at `path`, which `flag` names. Raises ConfigError when it cannot be used."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, flag: str = "--usage") -> None:
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ class Spending:
             self._file.execute("PRAGMA synchronous=NORMAL")
             self._file.executescript(SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"--usage {str(path)!r} cannot be used: {error}") from error
+            raise ConfigError(f"{flag} {str(path)!r} cannot be used: {error}") from error
 
     def admit(self, key: Key) -> None:
         """Count a request of the key. Raises ApiError when it has made too many within a minute."""

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from sg_agent.errors import ConfigError, ModelError
-from sg_agent.evals.arms import ARMS, EMBEDDED, Routing, Setup, is_control, joined_names, make_arms, question_input
+from sg_agent.evals.arms import ARMS, EMBEDDED, Setup, is_control, joined_names, make_arms, question_input
 from sg_agent.evals.arms.untrained import base_of
 from sg_agent.evals.config import EvalConfig
 from sg_agent.evals.suites import load_suite
+from sg_agent.gate.routing import Routing
 from sg_agent.graphs.state import Settings
 from sg_agent.rows import Row
 from sg_agent.scripted import ScriptedModel

@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 from sg_agent import EvalConfig, ScriptedModel
 from sg_agent.cli import app
 from sg_agent.errors import ConfigError, ModelError
-from sg_agent.evals.arms import Routing, Setup, make_arms
+from sg_agent.evals.arms import Setup, make_arms
 from sg_agent.evals.graph import ArmResult, eval_graph
 from sg_agent.evals.suites import load_suite
 from sg_agent.evals.task import transcript
 from sg_agent.gate import save_gate
+from sg_agent.gate.routing import Routing
 from sg_agent.graphs.state import Settings
 
 ROW = load_suite("depot", limit=1).rows[0]

@@ -97,7 +97,9 @@ def test_a_conversation_without_a_question_is_refused(address: str, messages: li
     refused(httpx.post(f"{address}/v1/chat/completions", json=body(messages=messages)), 400, "invalid_value")
 
 
-@pytest.mark.parametrize("model", ["other", "guided/other", "auto/s", "guided@/s", "@3/s", "guided/", "/s", "x" * 299])
+@pytest.mark.parametrize(
+    "model", ["other", "guided/other", "oracle/s", "guided@/s", "@3/s", "guided/", "/s", "x" * 299]
+)
 @pytest.mark.parametrize("path", PATHS)
 def test_an_unknown_model_is_a_404_that_lists_the_known(address: str, path: str, model: str) -> None:
     reply = httpx.post(f"{address}{path}", json={**body(model), "input": "x"})

@@ -201,6 +201,6 @@ def test_the_models_are_listed_by_arm_and_solver(sdk: Any) -> None:
 
 def test_an_arm_that_is_not_served_is_an_unknown_model(sdk: Any) -> None:
     with pytest.raises(NotFoundError, match="accepted: s, standard/s"):
-        sdk.chat.completions.create(model="auto/s", messages=[TURN])
-    with pytest.raises(BadRequestError, match="unknown arm 'auto'"):
-        sdk.chat.completions.create(model="s", messages=[TURN], extra_body={"sg_agent": {"arm": "auto"}})
+        sdk.chat.completions.create(model="oracle/s", messages=[TURN])
+    with pytest.raises(BadRequestError, match="unknown arm 'oracle'"):
+        sdk.chat.completions.create(model="s", messages=[TURN], extra_body={"sg_agent": {"arm": "oracle"}})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sg_agent.errors import ConfigError
-from sg_agent.evals.arms.arm import Arm, Load, Routing, Setup, question_input
+from sg_agent.evals.arms.arm import Arm, Load, Setup, question_input
 from sg_agent.evals.arms.auto import auto
 from sg_agent.evals.arms.cot import cot
 from sg_agent.evals.arms.gold import oracle, placebo
@@ -22,9 +22,10 @@ from sg_agent.evals.arms.self_plan import self_plan
 from sg_agent.evals.arms.standard import standard
 from sg_agent.evals.arms.stronger import stronger
 from sg_agent.evals.arms.untrained import untrained
+from sg_agent.gate.routing import Routing
 
 __all__ = [
-    "ARMS", "BASELINES", "EMBEDDED", "Arm", "Load", "Routing", "Setup", "is_control", "joined_names", "make_arms",
+    "ARMS", "BASELINES", "EMBEDDED", "Arm", "Load", "Setup", "is_control", "joined_names", "make_arms",
     "question_input", "shown_name",
 ]  # fmt: skip
 

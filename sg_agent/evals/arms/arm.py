@@ -1,57 +1,21 @@
 """What an arm is: a name, the models it uses, its graph and how it is asked. What it is made from: a `Setup`."""
 
-import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from sg_agent.errors import ConfigError
-from sg_agent.gate import load_gate
-from sg_agent.gate.policy import Policy
+from sg_agent.gate.routing import Routing
 from sg_agent.graphs.build import Graph
 from sg_agent.graphs.sampling import greedy
 from sg_agent.graphs.state import QuestionInput, Settings
-from sg_agent.models import Model, fingerprint, model_name
+from sg_agent.models import Model
 from sg_agent.prices import Prices
 from sg_agent.prompts import Phase
 from sg_agent.rows import Row
 
 Load = Callable[[Model], BaseChatModel]
-
-
-@dataclass(frozen=True)
-class Routing:
-    """What the arm `auto` decides by: a policy, ready or as `sg_agent.gate.named` reads it, a fitted gate's file and a
-    stronger solver, which the arm `stronger` asks alone.
-    """
-
-    policy: str | Policy | None = None
-    gate: str | Path | None = None
-    stronger: Model | None = None
-
-    def check(self, arms: Iterable[str]) -> None:
-        """Raise ConfigError when something is given and no arm of these uses it."""
-        asked = {arm.partition("@")[0] for arm in arms}
-        for name, value in vars(self).items():
-            deciding = ("auto", "stronger") if name == "stronger" else ("auto",)
-            if value is not None and asked.isdisjoint(deciding):
-                said = f"--{name} is for the arm {' or '.join(deciding)}, which is not asked for"
-                raise ConfigError(f"{said}; leave it out or add the arm")
-
-    def identity(self) -> dict[str, Any]:
-        """What of it decides results, by name; empty when nothing is given."""
-        named = {
-            "policy": self.policy if isinstance(self.policy, str | None) else repr(self.policy),
-            "gate_sha256": None
-            if self.gate is None
-            else hashlib.sha256(load_gate(self.gate).model_dump_json().encode()).hexdigest()[:12],
-            "stronger": model_name(self.stronger) if isinstance(self.stronger, BaseChatModel) else self.stronger,
-            "stronger_sha256": None if self.stronger is None else fingerprint(self.stronger),
-        }
-        return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -66,7 +30,7 @@ class Setup:
     guide: Model
     solver: Model
     prices: Prices | None = None
-    routing: Routing = Routing()
+    routing: Routing = field(default_factory=Routing)
     fallback: Model | None = None
 
     def calls(self, load: Load) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from sg_agent.errors import ConfigError, DataError, MissingExtra
 from sg_agent.evals.gate.examples import Example, Examples
 from sg_agent.evals.gate.fit import ENOUGH
 from sg_agent.evals.gate.frontier import THRESHOLDS, Costs, Point, costs_of, families, point, points
+from sg_agent.evals.gate.live import SUITE
+from sg_agent.evals.gate.reference import reference_of
 from sg_agent.gate import Gate
 from sg_agent.gate.decision import ROUTES
 
@@ -109,14 +111,18 @@ def calibrate(gate: Gate, examples: Examples, goal: Goal, costs: Costs) -> tuple
         "points": points(gate, held_out, costs),
         "promise": promise,
     }
-    return (with_promise(gate, promise) if promise else gate), report
+    if promise is None:
+        return gate, report
+    gate = with_promise(gate, promise)
+    return gate.model_copy(update={"reference": reference_of(gate, held_out)}), report
 
 
 def unseen(gate: Gate, examples: Examples) -> list[Example]:
     """The questions that the gate was not fitted on. Raises ConfigError for runs of other models or arms."""
     passport = gate.passport
+    suite = passport.suite if _suites(examples.suite) in (set(), _suites(passport.suite)) else examples.suite
     for name, fitted, now in (
-        ("suite", passport.suite, examples.suite), ("guide", passport.guide, examples.guide),
+        ("suite", passport.suite, suite), ("guide", passport.guide, examples.guide),
         ("solver", passport.solver, examples.solver), ("stronger solver", passport.stronger, examples.stronger),
         ("arms", passport.arms, dict(examples.arms)), ("signals", passport.signals, examples.signals),
     ):  # fmt: skip
@@ -131,6 +137,11 @@ def unseen(gate: Gate, examples: Examples) -> list[Example]:
             "promise on what it was fitted on is none; give runs with other questions, or fit with a --hold-out"
         )
     return held_out
+
+
+def _suites(names: str) -> set[str]:
+    """Without live questions, which go with any."""
+    return set(names.split("+")) - {SUITE}
 
 
 def _check_prompts(fitted: Sequence[str], now: Sequence[str]) -> None:

@@ -1,11 +1,12 @@
 """What a gate is fitted on: the questions of eval runs with, per route, whether it was right and what it cost.
 
 A route is an arm of a run; `escalate` is an arm of a run of the stronger solver on the same questions. Questions that
-a route did not answer, or answered with an error, are left out: an outage says nothing of a route.
+a route did not answer, or answered with an error, are left out: an outage says nothing of a route. Folders of
+`sg-agent serve --shadow-out` are runs too, of the suite `live`, that go together with runs of any other.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,27 +14,37 @@ from typing import Any
 
 from sg_agent.errors import ConfigError, DataError
 from sg_agent.evals.arms import shown_name
+from sg_agent.evals.gate.live import read_live
 from sg_agent.evals.graph import ArmResult
 from sg_agent.evals.run_dir import RunDir, RunRecord, difference, read_record, read_rows
 from sg_agent.evals.store import ResultStore
 from sg_agent.gate import CheapAnswer, GateRoute, Signals
 from sg_agent.gate.decision import ROUTES
 from sg_agent.gate.gate import Known, question_hash
-from sg_agent.ledger import total_cost
+from sg_agent.gate.live import LiveFolder
+from sg_agent.ledger import total_cost, version_role
 from sg_agent.rows import Row
 
-SAME_IN_ALL = ("suite", "guide", "solver", "guide_sha256", "solver_sha256", "prompts", "temperature")
+SAME_MODELS = ("guide", "solver", "guide_sha256", "solver_sha256")
+SAME_IN_ALL = ("suite", *SAME_MODELS, "prompts", "temperature")
 
 
 @dataclass(frozen=True)
 class Example:
-    """One question. `usd` per route is None while a price is unknown; `replies` are what a cascade may doubt."""
+    """One question. `usd` per route is None while a price is unknown; `replies` are what a cascade may doubt.
+
+    `valid` says whether the guidance passed the check, None without a guided route; `attempts` is how often the solver
+    was asked; `versions` are role (guide, solver, stronger), model and fingerprint of the replies, as they said.
+    """
 
     row: Row
     right: Mapping[GateRoute, bool]
     usd: Mapping[GateRoute, float | None]
     replies: Mapping[GateRoute, CheapAnswer]
     signals: Mapping[str, float] = field(default_factory=dict)
+    valid: bool | None = None
+    attempts: int = 1
+    versions: frozenset[tuple[str, str, str]] = frozenset()
 
     @cached_property
     def hash(self) -> str:
@@ -42,7 +53,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """All questions of the runs, each once, and who answered them."""
+    """All questions of the runs, each once, and who answered them. `notes` say what of the runs was left out."""
 
     items: tuple[Example, ...]
     arms: Mapping[GateRoute, str]
@@ -52,6 +63,7 @@ class Examples:
     stronger: Known | None
     prompts: tuple[str, ...]
     signals: str | None = None
+    notes: tuple[str, ...] = ()
 
     def with_signals(self, signals: Signals) -> "Examples":
         """The same questions with what a model knows of each."""
@@ -69,9 +81,14 @@ class _Run:
     record: RunRecord
     rows: tuple[Row, ...]
     answers: Mapping[tuple[str, str], ArmResult]
+    live: bool = False
+    note: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> "_Run":
+        if LiveFolder(path).exists:
+            record, rows, answers, note = read_live(path)
+            return cls(path, record, rows, answers, live=True, note=note)
         run_dir = RunDir(path)
         return cls(path, read_record(run_dir), read_rows(run_dir), ResultStore(run_dir.results).peek().latest)
 
@@ -110,14 +127,14 @@ def read_examples(
                 route: run.answers.get((row.id, arm)) for route, arm in arms.items() if route != "escalate"
             }
             found[_key(row)] = row, answers | ({"escalate": strong_answers.get(_key(row))} if strong else {})
-    return _examples(list(found.values()), arms, cheap[0], strong[0] if strong else None)
+    return _examples(list(found.values()), arms, cheap, strong)
 
 
 def _examples(
     found: Sequence[tuple[Row, Mapping[GateRoute, ArmResult | None]]],
     arms: Mapping[GateRoute, str],
-    cheap: _Run,
-    strong: _Run | None,
+    cheap: Sequence[_Run],
+    strong: Sequence[_Run],
 ) -> Examples:
     items: list[Example] = []
     stamps: set[str] = set()
@@ -126,20 +143,35 @@ def _examples(
         if len(good) == len(arms):
             items.append(_example(row, good))
             stamps.update(stamp for answer in good.values() for stamp in answer["prompts"].values())
+    notes = tuple(run.note for run in cheap if run.note)
     if not items:
         raise DataError(
-            f"no question of {str(cheap.path)!r} was answered on every route "
-            f"({', '.join(f'{route} = {arm}' for route, arm in arms.items())})"
+            f"no question of {str(cheap[0].path)!r} was answered on every route "
+            f"({', '.join([*(f'{route} = {arm}' for route, arm in arms.items()), *notes])})"
         )
+    if any(run.live for run in cheap):
+        _check_prompts(stamps)
     return Examples(
         tuple(items),
         arms,
-        cheap.record.config["suite"],
-        cheap.known("guide"),
-        cheap.known("solver"),
-        strong.known("solver") if strong else None,
+        "+".join(sorted({run.record.config["suite"] for run in cheap})),
+        cheap[0].known("guide"),
+        cheap[0].known("solver"),
+        strong[0].known("solver") if strong else None,
         tuple(sorted(stamps)),
+        notes=notes,
     )
+
+
+def _check_prompts(stamps: Iterable[str]) -> None:
+    """Live questions may come from before and after a change of a prompt."""
+    hashes: dict[str, str] = {}
+    for name, digest in (stamp.rsplit("@", 1) for stamp in stamps):
+        if hashes.setdefault(name, digest) != digest:
+            raise ConfigError(
+                f"the questions were asked by two prompts {name!r} ({hashes[name]} and {digest}): a gate is for one; "
+                "leave out the runs, or live folders, from before the change"
+            )
 
 
 def _example(row: Row, answers: Mapping[GateRoute, ArmResult]) -> Example:
@@ -152,6 +184,13 @@ def _example(row: Row, answers: Mapping[GateRoute, ArmResult]) -> Example:
             for route, answer in answers.items()
             if route != "escalate"
         },
+        valid=answers["guided"]["guidance"] is not None if "guided" in answers else None,
+        attempts=len(answers["direct"]["attempts"]),
+        versions=frozenset(
+            (version_role(call["role"], stronger=route == "escalate"), call["model"], call.get("fingerprint", ""))
+            for route, answer in answers.items()
+            for call in answer["ledger"]
+        ),
     )
 
 
@@ -162,11 +201,14 @@ def _plain(answer: ArmResult) -> list[Mapping[str, Any]]:
 def _together(paths: Sequence[Path]) -> list[_Run]:
     """The runs, of one suite, guide and solver. Raises ConfigError, with the difference, for any others."""
     runs = [_Run.read(path) for path in paths]
-    for run in runs[1:]:
-        first, other = ({key: r.record.config.get(key) for key in SAME_IN_ALL} for r in (runs[0], run))
+    base = next((run for run in runs if not run.live), next(iter(runs), None))
+    for run in runs:
+        assert base
+        keys = SAME_MODELS if run.live else SAME_IN_ALL
+        first, other = ({key: r.record.config.get(key) for key in keys} for r in (base, run))
         if changed := difference(first, other):
             raise ConfigError(
-                f"{str(runs[0].path)!r} and {str(run.path)!r} do not belong together: {changed}; fit one gate for each"
+                f"{str(base.path)!r} and {str(run.path)!r} do not belong together: {changed}; fit one gate for each"
             )
     return runs
 

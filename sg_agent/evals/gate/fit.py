@@ -60,7 +60,7 @@ def fit_gate(examples: Examples, *, hold_out: float = 0.3, seed: int = 0) -> Fit
         weights=weights(usd),
         usd=usd,
         cascade=0.0 if checks else None,
-        notes=_notes(heads, len(seen)),
+        notes=[*examples.notes, *_notes(heads, len(seen))],
     )
     return Fitted(gate, len(examples.items) - len(seen))
 
