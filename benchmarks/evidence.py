@@ -7,6 +7,7 @@ python benchmarks/evidence.py --write    # and put it into the README, between i
 import re
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from sg_agent import EvalConfig, run_eval
@@ -41,13 +42,13 @@ def cell(result: EvalResult, arm: str) -> str:
     return f"{100 * measured['accuracy']:.1f} ({100 * low:.0f}-{100 * high:.0f})"
 
 
-def arm_lines(results: dict[str, EvalResult]) -> list[str]:
+def arm_lines(results: Mapping[str, EvalResult]) -> list[str]:
     header = ["% right (95% CI)", *(f"`{name}`" for name in results)]
     lines = [[arm, *(cell(result, arm) for result in results.values())] for arm in ARMS]
     return ["| " + " | ".join(line) + " |" for line in (header, ["---"] * len(header), *lines)]
 
 
-def pair_lines(results: dict[str, EvalResult]) -> list[str]:
+def pair_lines(results: Mapping[str, EvalResult]) -> list[str]:
     """Guided against the solver alone, in points."""
     lines = ["| pair | difference | 95% CI | McNemar p (Holm) | repairs | breaks |", "|---|---|---|---|---|---|"]
     for name in ("depot", "archive"):
