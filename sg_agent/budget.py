@@ -13,14 +13,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
 from sg_agent.errors import BudgetSpent, ConfigError
-from sg_agent.faults import http_status
+from sg_agent.faults import unbilled
 from sg_agent.ledger import in_process, price, usage_of
 from sg_agent.models import model_name
 from sg_agent.prices import Prices
 
 TOKENS_AROUND_A_MESSAGE = 16  # role names and separators, generously
 READ_TOO = ("tools", "functions", "response_format")  # settings of a call that the model reads as a part of its prompt
-NEVER_SENT = {"ConnectError", "ConnectTimeout", "ClientConnectorError"}  # as httpx and aiohttp name them
 
 
 class Budget:
@@ -138,12 +137,3 @@ def longest_reply(model: BaseChatModel) -> int | None:
     """The most tokens of a reply: as the model is set, else as LangChain's profile of it says."""
     most: int | None = getattr(model, "max_tokens", None) or (model.profile or {}).get("max_output_tokens")
     return most
-
-
-def unbilled(error: BaseException | None) -> bool:
-    """Whether a call failed before anything was generated: refused with an HTTP status, or never sent."""
-    while error is not None:
-        if http_status(error) is not None or type(error).__name__ in NEVER_SENT:
-            return True
-        error = error.__cause__
-    return False

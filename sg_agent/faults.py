@@ -16,6 +16,7 @@ TRANSIENT_STATUS = {408, 409, 425, 429}
 OVERLOADED = {429, 502, 503, 504, 529}
 FOR_GOOD = {"insufficient_quota", "billing_hard_limit_reached"}  # 429s that no waiting heals
 LINE_ERRORS = {"TransportError", "APIConnectionError"}  # bases in httpx, httpx2, openai and anthropic
+NEVER_SENT = {"ConnectError", "ConnectTimeout", "ClientConnectorError"}  # as httpx and aiohttp name them
 BROKEN_OFF = {"RemoteProtocolError", "ReadError"}
 BROKEN = ConnectionError | TimeoutError | NodeTimeoutError | JSONDecodeError  # the last: a reply that was cut
 
@@ -45,6 +46,11 @@ def overloaded(error: BaseException | None) -> bool:
         if (status := http_status(cause)) is not None:
             return status in OVERLOADED and getattr(cause, "code", None) not in FOR_GOOD
     return False
+
+
+def unbilled(error: BaseException | None) -> bool:
+    """Whether a call failed before anything was generated: refused with an HTTP status, or never sent."""
+    return any(http_status(cause) is not None or type(cause).__name__ in NEVER_SENT for cause in _causes(error))
 
 
 def retry_after(error: BaseException | None) -> float | None:

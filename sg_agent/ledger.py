@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
+from sg_agent.faults import unbilled
 from sg_agent.gate.decision import Decision
 from sg_agent.models import embedded_name, openai_server
 from sg_agent.prices import Prices
@@ -135,8 +136,9 @@ def as_paid_by(run: str, record: CallRecord) -> CallRecord:
 
 
 def failed_call(role: Role, model: BaseChatModel, error: BaseException, *, attempt: int | None = None) -> CallRecord:
-    """The record of a call that ended in an error: what it used is not known, so nor is its cost."""
+    """The record of a call that ended in an error: what it cost is not known, unless nothing was generated."""
     source = Source.of(model)
+    free = source.provider in IN_PROCESS or unbilled(error)
     return {
         "role": role,
         "model": source.spec,
@@ -144,7 +146,7 @@ def failed_call(role: Role, model: BaseChatModel, error: BaseException, *, attem
         "input_tokens": 0,
         "output_tokens": 0,
         "cached_tokens": 0,
-        "cost_usd": 0.0 if source.provider in IN_PROCESS else None,
+        "cost_usd": 0.0 if free else None,
         "latency_s": 0.0,
         "cached": False,
         "error": f"{type(error).__name__}: {error}",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
@@ -15,6 +16,7 @@ from sg_agent.ledger import Source, as_paid_by, call_record, failed_call, reply_
 
 KEY = SecretStr("none")
 SCRIPTED = ScriptedModel(replies=[])
+REFUSED = httpx.HTTPStatusError("busy", request=httpx.Request("POST", "http://x"), response=httpx.Response(503))
 
 
 def reply(*, cached: int = 0) -> AIMessage:
@@ -77,6 +79,14 @@ def test_an_unknown_price_is_none_and_stays_none_in_a_sum(model: ChatOpenAI) -> 
 def test_a_reply_that_reports_no_usage_has_no_known_cost() -> None:
     model = ChatOpenAI(model="gpt-4.1-mini", api_key=KEY)
     assert call_record("solver", model, AIMessage("7"), latency_s=1)["cost_usd"] is None
+
+
+@pytest.mark.parametrize(("raised", "cost_usd"), [(REFUSED, 0.0), (TimeoutError("no answer"), None)])
+def test_a_hosted_call_that_was_refused_is_free_and_one_that_broke_off_is_not(
+    raised: Exception, cost_usd: float | None
+) -> None:
+    model = ChatOpenAI(model="gpt-4.1-mini", api_key=KEY)
+    assert failed_call("solver", model, raised)["cost_usd"] == cost_usd
 
 
 def test_a_failed_call_is_a_record_with_its_error() -> None:

@@ -63,8 +63,8 @@ def billed_call(call: CallRecord, prices: Prices) -> float | None:
         return 0.0 if ran_here(call) else call["cost_usd"]
     if call["cached"]:
         return 0.0
-    if not call["input_tokens"]:
-        return None
+    if call["error"] or not call["input_tokens"]:
+        return call["cost_usd"] if call["error"] else None
     assert prices.input_usd_per_million is not None
     assert prices.output_usd_per_million is not None
     cached_usd = prices.cached_input_usd_per_million

@@ -9,7 +9,6 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
-from sg_agent.budget import unbilled
 from sg_agent.errors import SolverError
 from sg_agent.graphs.state import Attempt, GraphOutput, QuestionInput, Settings
 from sg_agent.ledger import CallRecord, total_cost
@@ -95,7 +94,7 @@ class Answer:
     @property
     def cost_usd(self) -> float | None:
         """What it cost, None when a price is unknown."""
-        return cost_of(self.output["ledger"], self.watch)
+        return total_cost(self.output["ledger"])
 
     @property
     def retries(self) -> int:
@@ -117,12 +116,6 @@ class Answer:
             return "failed"
         given = self.ask.question.get("given_guidance") is not None and self.ask.target.guided
         return "invalid" if drafts or given else "skipped"
-
-
-def cost_of(ledger: list[CallRecord], watch: Watch) -> float | None:
-    """What the calls cost, None when nobody knows; calls that failed before anything was generated are free."""
-    free = all(map(unbilled, watch.failures))
-    return total_cost(record for record in ledger if not (free and record["error"]))
 
 
 class Run:
@@ -150,7 +143,7 @@ class Run:
     def cost_usd(self) -> float | None:
         """What its calls cost, None as long as nobody knows."""
         known = self.ledger is not None or not self.watch.calls
-        return cost_of(self.ledger or [], self.watch) if known else None
+        return total_cost(self.ledger or []) if known else None
 
     async def begun(self) -> None:
         """Until something is written, or the run has ended without."""
