@@ -89,7 +89,7 @@ Stronger = Annotated[
     str | None,
     typer.Option(
         "--stronger",
-        help="Solver that the arm auto escalates doubtful answers to, once; the arm stronger asks it alone.",
+        help="Solver that the arm auto escalates doubtful answers to, once; in eval, the arm stronger asks it alone.",
     ),
 ]
 Temperature = Annotated[
