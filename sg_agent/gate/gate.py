@@ -124,7 +124,10 @@ class Gate(BaseModel):
         that the gate was fitted with are not given.
         """
         if self.start and self.start in among:
-            return plain(self.start, f"the cascade starts {self.start}")
+            why = (
+                f"calibrated to be {self.start} always" if self.cascade is None else f"the cascade starts {self.start}"
+            )
+            return plain(self.start, why)
         values = self.features(row, signals)
         heads = {route: head for route, head in self.heads.items() if route in among}
         if not heads:

@@ -114,7 +114,10 @@ def calibrate(gate: Gate, examples: Examples, goal: Goal, costs: Costs) -> tuple
     if promise is None:
         return gate, report
     gate = with_promise(gate, promise)
-    return gate.model_copy(update={"reference": reference_of(gate, held_out)}), report
+    reference = reference_of(gate, held_out)
+    if unwatched := [name for name, scores in reference.scores.items() if not scores.cuts]:
+        report["notes"].append(f"too few different scores to watch for drift: {', '.join(unwatched)}")
+    return gate.model_copy(update={"reference": reference}), report
 
 
 def unseen(gate: Gate, examples: Examples) -> list[Example]:
