@@ -57,14 +57,16 @@ def billed(calls: Iterable[CallRecord], prices: Prices) -> float | None:
 def billed_call(call: CallRecord, prices: Prices) -> float | None:
     """Dollars for the call's tokens: by the user's price, else by the ledger; 0 for a model of this process.
 
-    The user's price says nothing of a call whose tokens are not known, as of one that failed.
+    The user's price says nothing of a call whose tokens are not known, as of one that failed, once or for good.
     """
     if not _priced(call, prices):
         return 0.0 if ran_here(call) else call["cost_usd"]
     if call["cached"]:
         return 0.0
-    if call["error"] or not call["input_tokens"]:
-        return call["cost_usd"] if call["error"] else None
+    if call["error"] or call.get("lost"):
+        return call["cost_usd"]
+    if not call["input_tokens"]:
+        return None
     assert prices.input_usd_per_million is not None
     assert prices.output_usd_per_million is not None
     cached_usd = prices.cached_input_usd_per_million
@@ -101,11 +103,15 @@ def unpriced(calls: Iterable[CallRecord], prices: Prices) -> list[str]:
     """What must be known to price the calls' tokens and is not, in words."""
     unknown = [call for call in calls if billed_call(call, prices) is None]
     failures = Counter(call["model"] for call in unknown if call["error"])
-    uncounted = Counter(call["model"] for call in unknown if not call["error"] and not call["input_tokens"])
-    models = {call["model"] for call in unknown if not call["error"] and call["input_tokens"]}
+    answered = [call for call in unknown if not call["error"]]
+    lost = Counter(call["model"] for call in answered for _ in call.get("lost", []))
+    whole = [call for call in answered if not call.get("lost")]
+    uncounted = Counter(call["model"] for call in whole if not call["input_tokens"])
+    models = {call["model"] for call in whole if call["input_tokens"]}
     return [
         *(f"the price of {model}" for model in sorted(models)),
         *(f"what failed calls of {model} cost ({n})" for model, n in sorted(failures.items())),
+        *(f"what failed tries of calls of {model} cost ({n})" for model, n in sorted(lost.items())),
         *(f"the tokens of calls of {model} ({n})" for model, n in sorted(uncounted.items())),
     ]
 

@@ -109,6 +109,15 @@ def test_given_prices_guess_nothing_for_a_call_whose_tokens_are_not_known() -> N
     assert of(failure, prices=prices)["missing"] == ["what failed calls of openai:gpt-4.1-mini cost (1)"]
 
 
+def test_a_call_with_failed_tries_before_its_answer_has_no_known_cost() -> None:
+    lost = call("solver", HOSTED, cost_usd=None, lost=["ConnectionError: cut", "NodeTimeoutError: late"])
+    for prices in (Prices(), Prices(input_usd_per_million=1, output_usd_per_million=1)):
+        found = of(lost, prices=prices)
+        assert (found["usd"], found["known_usd"]) == (None, 0)
+        assert found["missing"] == ["what failed tries of calls of openai:gpt-4.1-mini cost (2)"]
+        assert of({**lost, "cached": True, "cost_usd": 0.0}, prices=prices)["usd"] == 0
+
+
 def test_local_seconds_are_shown_and_in_the_cost_once_an_hour_has_a_price() -> None:
     found = bill(answers("guided", 20, 0.001, guided=True), Prices())
     assert (found["local_seconds"], found["local_priced"]) == (1.0, False)
