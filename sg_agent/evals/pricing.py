@@ -13,7 +13,7 @@ NO_SOLVER = ("stronger", "guide_alone")  # arms in which another model has the s
 
 
 @dataclass(frozen=True)
-class Prices:
+class GivenPrices:
     """What no run can measure, each None while unknown.
 
     Dollars for the guide's training and for an hour of the machine that models of this process run on; dollars per
@@ -40,21 +40,21 @@ class Prices:
         if self.cached_input_usd_per_million is not None and self.input_usd_per_million is None:
             raise ConfigError("the price of the solver's cached input goes with its input and output price")
 
-    def of(self, arm: str) -> "Prices":
+    def of(self, arm: str) -> "GivenPrices":
         """The prices in that arm: who answers in its solver's place keeps the price of its ledger."""
         if arm.partition("@")[0] not in NO_SOLVER:
             return self
         return replace(self, input_usd_per_million=None, output_usd_per_million=None, cached_input_usd_per_million=None)
 
 
-def billed(calls: Iterable[CallRecord], prices: Prices) -> float | None:
+def billed(calls: Iterable[CallRecord], prices: GivenPrices) -> float | None:
     """Dollars for the calls' tokens, None when what one of them cost is not known."""
     costs = [billed_call(call, prices) for call in calls]
     known = [usd for usd in costs if usd is not None]
     return sum(known) if len(known) == len(costs) else None
 
 
-def billed_call(call: CallRecord, prices: Prices) -> float | None:
+def billed_call(call: CallRecord, prices: GivenPrices) -> float | None:
     """Dollars for the call's tokens: by the user's price, else by the ledger; 0 for a model of this process.
 
     The user's price says nothing of a call whose tokens are not known, as of one that failed, once or for good.
@@ -76,7 +76,7 @@ def billed_call(call: CallRecord, prices: Prices) -> float | None:
     return (paid + call["output_tokens"] * prices.output_usd_per_million) / 1e6
 
 
-def busy_seconds(ledgers: Sequence[Sequence[CallRecord]], prices: Prices, questions: int) -> dict[str, float]:
+def busy_seconds(ledgers: Sequence[Sequence[CallRecord]], prices: GivenPrices, questions: int) -> dict[str, float]:
     """Role -> how long it kept this machine per question, at most: its calls' time on the clock.
 
     The user's seconds of the guide are taken for each of the ledgers, one an answer, in which it was asked.
@@ -92,14 +92,14 @@ def busy_seconds(ledgers: Sequence[Sequence[CallRecord]], prices: Prices, questi
     return busy
 
 
-def priced_seconds(seconds: float, prices: Prices) -> float | None:
+def priced_seconds(seconds: float, prices: GivenPrices) -> float | None:
     """Dollars for seconds of this machine, None when what an hour costs is not known."""
     if not seconds:
         return 0.0
     return None if prices.local_usd_per_hour is None else seconds * prices.local_usd_per_hour / 3600
 
 
-def unpriced(calls: Iterable[CallRecord], prices: Prices) -> list[str]:
+def unpriced(calls: Iterable[CallRecord], prices: GivenPrices) -> list[str]:
     """What must be known to price the calls' tokens and is not, in words."""
     unknown = [call for call in calls if billed_call(call, prices) is None]
     failures = Counter(call["model"] for call in unknown if call["error"])
@@ -116,12 +116,12 @@ def unpriced(calls: Iterable[CallRecord], prices: Prices) -> list[str]:
     ]
 
 
-def local_seconds(call: CallRecord, prices: Prices) -> float:
+def local_seconds(call: CallRecord, prices: GivenPrices) -> float:
     """How long the call kept this machine, at most: its time on the clock."""
     return call["latency_s"] if ran_here(call) and not _priced(call, prices) else 0.0
 
 
-def _priced(call: CallRecord, prices: Prices) -> bool:
+def _priced(call: CallRecord, prices: GivenPrices) -> bool:
     """Whether the user's price of the solver is that of the call: the stronger solver, escalated to, keeps its own."""
     escalated = "decision" in call and call["decision"]["route"] == "escalate"
     return call["role"] == "solver" and not escalated and prices.input_usd_per_million is not None

@@ -8,7 +8,7 @@ from sg_agent.evals.breakdown import Breakdown, by_group, by_steps
 from sg_agent.evals.evidence import Evidence
 from sg_agent.evals.graph import ArmResult
 from sg_agent.evals.leak_meter import LeakMeter, leak_meters
-from sg_agent.evals.pricing import Prices
+from sg_agent.evals.pricing import GivenPrices
 from sg_agent.evals.result import EvalResult
 from sg_agent.evals.usage import ran_here
 
@@ -33,7 +33,7 @@ class Report(EvalResult):
     versions: dict[str, str]
 
 
-def report_of(evidence: Evidence, prices: Prices) -> Report:
+def report_of(evidence: Evidence, prices: GivenPrices) -> Report:
     """Everything that the report says in numbers. Raises ConfigError for a price that is none."""
     rows, results, record = evidence.rows, evidence.results, evidence.record
     pairs = evidence.pairs()
