@@ -62,7 +62,6 @@ class Saving(TypedDict):
 
 def bill(answers: Sequence[ArmResult], prices: GivenPrices, *, superseded: Sequence[CallRecord] = ()) -> Bill:
     """The bill of one arm's answers, at least one, and of the calls that were made for others since replaced."""
-    prices = prices.of(answers[0]["arm"])
     ledgers = [*(answer["ledger"] for answer in answers), *([call] for call in superseded)]
     calls = [call for ledger in ledgers for call in ledger]
     seconds = sum(busy_seconds(ledgers, prices, len(answers)).values())

@@ -61,8 +61,8 @@ def break_even(
     arm: str, answers: Sequence[ArmResult], baseline: str, others: Sequence[ArmResult], prices: GivenPrices
 ) -> BreakEven:
     """After how many questions `arm` with its training has cost no more than `baseline`."""
-    running = {arm: _running(answers, prices.of(arm)), baseline: _running(others, prices.of(baseline))}
-    missing = sorted({*_missing(answers, prices.of(arm)), *_missing(others, prices.of(baseline))})
+    running = {arm: _running(answers, prices), baseline: _running(others, prices)}
+    missing = sorted({*_missing(answers, prices), *_missing(others, prices)})
     missing += ["the training cost"] if prices.training_usd is None else []
     with_guide, without = running[arm]["usd"], running[baseline]["usd"]
     saved = without - with_guide if without is not None and with_guide is not None else None

@@ -3,13 +3,11 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 from sg_agent.errors import ConfigError
 from sg_agent.evals.usage import ran_here
 from sg_agent.ledger import CallRecord
-
-NO_SOLVER = ("stronger", "guide_alone")  # arms in which another model has the solver's role
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,7 @@ class GivenPrices:
     Dollars for the guide's training and for an hour of the machine that models of this process run on; dollars per
     million tokens of the solver, in place of what its ledger says (tokens that a provider had in its cache cost what
     others do unless they have a price); seconds that the guide keeps the machine busy per question that it is asked, in
-    place of the measured ones, which include waiting in a batch.
+    place of the measured ones, which include waiting in a batch. `solver` is what ledgers call the solver.
     """
 
     training_usd: float | None = None
@@ -28,23 +26,18 @@ class GivenPrices:
     output_usd_per_million: float | None = None
     cached_input_usd_per_million: float | None = None
     guide_seconds: float | None = None
+    solver: frozenset[str] = frozenset()
 
     def check(self) -> None:
         """Raise ConfigError for a value that is no amount, or one token price without the other."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is not None and not (math.isfinite(value) and value >= 0):
+            if isinstance(value, float | int) and not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"{field.name} must be a finite number of at least 0, not {value!r}")
         if (self.input_usd_per_million is None) != (self.output_usd_per_million is None):
             raise ConfigError("the solver's input and output price go together; give both or neither")
         if self.cached_input_usd_per_million is not None and self.input_usd_per_million is None:
             raise ConfigError("the price of the solver's cached input goes with its input and output price")
-
-    def of(self, arm: str) -> "GivenPrices":
-        """The prices in that arm: who answers in its solver's place keeps the price of its ledger."""
-        if arm.partition("@")[0] not in NO_SOLVER:
-            return self
-        return replace(self, input_usd_per_million=None, output_usd_per_million=None, cached_input_usd_per_million=None)
 
 
 def billed(calls: Iterable[CallRecord], prices: GivenPrices) -> float | None:
@@ -122,6 +115,10 @@ def local_seconds(call: CallRecord, prices: GivenPrices) -> float:
 
 
 def _priced(call: CallRecord, prices: GivenPrices) -> bool:
-    """Whether the user's price of the solver is that of the call: the stronger solver, escalated to, keeps its own."""
-    escalated = "decision" in call and call["decision"]["route"] == "escalate"
-    return call["role"] == "solver" and not escalated and prices.input_usd_per_million is not None
+    """Whether the user's price of the solver is that of the call.
+
+    Who answers in the solver's place keeps the price of its ledger, and so does a guide of this process that is the
+    solver's own base.
+    """
+    asked = call["model"] in prices.solver and (call["role"] == "solver" or not ran_here(call))
+    return asked and prices.input_usd_per_million is not None

@@ -1,5 +1,6 @@
 """The bill: cost per question and per right answer, savings beside accuracy, cached tokens, and what is not known."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def answers(arm: str, right: int, usd: float | None, *, guided: bool = False, mo
 
 
 def of(*calls: CallRecord, right: bool = True, arm: str = "cot", prices: GivenPrices | None = None) -> Bill:
-    return bill([answered("q", arm, right, ledger=list(calls))], prices or GivenPrices())
+    prices = replace(prices or GivenPrices(), solver=frozenset([HOSTED]))
+    return bill([answered("q", arm, right, ledger=list(calls))], prices)
 
 
 def reported(path: Path, *results: list[ArmResult], prices: GivenPrices | None = None) -> Report:
@@ -94,13 +96,28 @@ def test_given_prices_count_cached_tokens_at_theirs_and_a_replayed_reply_as_free
     assert of(read, prices=full)["usd"] == pytest.approx((100 + 100) / 1e6)
 
 
-def test_given_prices_are_not_those_of_who_answers_in_the_solvers_place() -> None:
+def test_given_prices_are_the_solvers_alone_whoever_has_its_role() -> None:
     prices = GivenPrices(input_usd_per_million=0, output_usd_per_million=0)
     decided: Any = {"route": "escalate", "scores": {}, "threshold": None, "reason": "no answer"}
     escalated = call("solver", BIG, cost_usd=0.008, decision=decided)
     assert of(call("solver", HOSTED), escalated, arm="auto", prices=prices)["usd"] == 0.008
-    for arm in ("stronger", "stronger@3", "guide_alone"):
+    for arm in ("stronger", "stronger@3", "guide_alone", "mine"):
         assert of(call("solver", BIG, cost_usd=0.008), arm=arm, prices=prices)["usd"] == 0.008
+    assert of(call("solver", HOSTED), arm="mine", prices=prices)["usd"] == 0
+    assert of(call("guide", HOSTED), call("solver", HOSTED), arm="self_plan", prices=prices)["usd"] == 0
+
+
+def test_the_solver_is_known_by_the_names_of_its_replies(tmp_path: Path) -> None:
+    dated, fallen = f"{HOSTED}-2025-04-14", {"index": 0, "text": "7", "finish": "stop", "fallback": BIG, "error": None}
+    cot = answers("cot", 12, 0.002, model=dated)
+    cot[0] = answered("q0", "cot", True, attempts=[fallen], ledger=[call("solver", BIG, attempt=0, cost_usd=0.05)])
+    mine = [answered(row.id, "mine", True, ledger=[call("solver", BIG, cost_usd=0.05)]) for row in ROWS]
+    mine[1] = answered("q1", "mine", True, ledger=[call("solver", dated, cost_usd=0.05)])
+    prices = GivenPrices(input_usd_per_million=0, output_usd_per_million=0)
+    alone = answers("guide_alone", 12, 0.03, model="openai:guide")
+    found = reported(tmp_path, cot, mine, alone, prices=prices)["bill"]
+    usd = {arm: one["usd"] for arm, one in found.items()}
+    assert usd == pytest.approx({"cot": 0.05, "mine": 19 * 0.05, "guide_alone": 20 * 0.03})
 
 
 def test_given_prices_guess_nothing_for_a_call_whose_tokens_are_not_known() -> None:

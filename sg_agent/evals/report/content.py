@@ -1,6 +1,7 @@
 """The numbers of a report as one plain object, result.json. What the renderers show is in it or in a result."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sg_agent.evals.bill import Bill, Saving, bill, savings
 from sg_agent.evals.break_even import BreakEven, break_evens
@@ -10,6 +11,7 @@ from sg_agent.evals.graph import ArmResult
 from sg_agent.evals.leak_meter import LeakMeter, leak_meters
 from sg_agent.evals.pricing import GivenPrices
 from sg_agent.evals.result import EvalResult
+from sg_agent.evals.solver_names import solver_names
 from sg_agent.evals.usage import ran_here
 
 
@@ -37,6 +39,7 @@ def report_of(evidence: Evidence, prices: GivenPrices) -> Report:
     """Everything that the report says in numbers. Raises ConfigError for a price that is none."""
     rows, results, record = evidence.rows, evidence.results, evidence.record
     pairs = evidence.pairs()
+    prices = replace(prices, solver=solver_names(evidence.result["solver"], results))
     baselines: dict[str, list[str]] = {}
     for arm, baseline in pairs.values():
         baselines.setdefault(arm, []).append(baseline)
