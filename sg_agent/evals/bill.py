@@ -60,9 +60,9 @@ class Saving(TypedDict):
     missing: list[str]
 
 
-def bill(answers: Sequence[ArmResult], prices: GivenPrices, *, superseded: Sequence[CallRecord] = ()) -> Bill:
-    """The bill of one arm's answers, at least one, and of the calls that were made for others since replaced."""
-    ledgers = [*(answer["ledger"] for answer in answers), *([call] for call in superseded)]
+def bill(answers: Sequence[ArmResult], prices: GivenPrices, *, superseded: Sequence[Sequence[CallRecord]] = ()) -> Bill:
+    """The bill of one arm's answers, at least one, and of the ledgers of others since replaced."""
+    ledgers = [*(answer["ledger"] for answer in answers), *superseded]
     calls = [call for ledger in ledgers for call in ledger]
     seconds = sum(busy_seconds(ledgers, prices, len(answers)).values())
     hosted, local = billed(calls, prices), len(answers) * (priced_seconds(seconds, prices) or 0.0)

@@ -55,7 +55,7 @@ def test_where_nothing_is_right_a_right_answer_has_no_cost() -> None:
 def test_errors_and_replaced_answers_are_paid_for_and_answer_nothing() -> None:
     broken: Any = {**failed("r", "cot"), "ledger": [call("solver", HOSTED, cost_usd=0.004)]}
     again = [call("solver", HOSTED, cost_usd=0.005)]
-    found = bill([answered("q", "cot", True), broken], GivenPrices(), superseded=again)
+    found = bill([answered("q", "cot", True), broken], GivenPrices(), superseded=[again])
     assert (found["questions"], found["right"]) == (2, 1)
     assert found["usd"] == found["usd_per_right"] == pytest.approx(0.001 + 0.004 + 0.005)
     assert found["usd_per_question"] == pytest.approx(0.005)
@@ -148,6 +148,12 @@ def test_local_seconds_are_shown_and_in_the_cost_once_an_hour_has_a_price() -> N
 def test_the_guides_given_seconds_are_of_the_questions_it_is_asked() -> None:
     gated = [*answers("auto", 20, 0.001, guided=True)[:5], *answers("auto", 20, 0.001)[5:]]
     assert bill(gated, GivenPrices(guide_seconds=0.4))["local_seconds"] == pytest.approx(0.1)
+
+
+def test_the_guides_given_seconds_are_of_a_replaced_answer_once_however_many_drafts_it_took() -> None:
+    replaced = [call("guide", LOCAL), call("guide", LOCAL), call("solver", HOSTED)]
+    found = bill(answers("guided", 20, 0.001, guided=True), GivenPrices(guide_seconds=0.4), superseded=[replaced])
+    assert found["local_seconds"] == pytest.approx(21 * 0.4 / 20)
 
 
 def test_an_arm_saves_against_cot_and_against_the_strong_solver_alone(tmp_path: Path) -> None:
@@ -252,9 +258,12 @@ def test_calls_of_replaced_answers_are_on_the_bill_of_the_directory(tmp_path: Pa
     run_dir = record(tmp_path, ROWS, answers("cot", 20, 0.002))
     with ResultStore(run_dir.results) as store:
         store.append(answered("q0", "cot", True, ledger=[call("solver", HOSTED, cost_usd=0.02)]))
-    found = report_run(tmp_path)["bill"]["cot"]
+    report = report_run(tmp_path)
+    found = report["bill"]["cot"]
     assert found["questions"] == 20
     assert found["usd"] == pytest.approx(0.06)
+    assert report["hosted_tokens"]["cot"] == 21 * 110 / 20
+    assert found["cached_input"]["solver"]["input"] == 21 * 100
 
 
 def test_the_sheet_has_the_bill(tmp_path: Path) -> None:

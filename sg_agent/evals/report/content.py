@@ -13,6 +13,7 @@ from sg_agent.evals.pricing import GivenPrices
 from sg_agent.evals.result import EvalResult
 from sg_agent.evals.solver_names import solver_names
 from sg_agent.evals.usage import ran_here
+from sg_agent.ledger import CallRecord
 
 
 class Report(EvalResult):
@@ -52,7 +53,7 @@ def report_of(evidence: Evidence, prices: GivenPrices) -> Report:
         "bill": bills,
         "savings": savings(bills, pairs, evidence.result["pairs"]),
         "break_even": break_evens(results, pairs, prices),
-        "hosted_tokens": {arm: _hosted_tokens(answers) for arm, answers in results.items()},
+        "hosted_tokens": {arm: _hosted_tokens(found, evidence.superseded[arm]) for arm, found in results.items()},
         "prompts": {arm: _prompts(answers) for arm, answers in results.items()},
         "commands": record.commands,
         "revisions": record.revisions,
@@ -60,9 +61,10 @@ def report_of(evidence: Evidence, prices: GivenPrices) -> Report:
     }
 
 
-def _hosted_tokens(answers: Sequence[ArmResult]) -> float:
-    calls = [call for answer in answers for call in answer["ledger"] if not ran_here(call) and not call["cached"]]
-    return sum(call["input_tokens"] + call["output_tokens"] for call in calls) / len(answers)
+def _hosted_tokens(answers: Sequence[ArmResult], superseded: Sequence[Sequence[CallRecord]]) -> float:
+    calls = [call for ledger in [*(answer["ledger"] for answer in answers), *superseded] for call in ledger]
+    billed = [call for call in calls if not ran_here(call) and not call["cached"]]
+    return sum(call["input_tokens"] + call["output_tokens"] for call in billed) / len(answers)
 
 
 def _prompts(answers: Sequence[ArmResult]) -> dict[str, list[str]]:
