@@ -137,7 +137,9 @@ class Gate(BaseModel):
     def recheck(
         self, row: Row, route: GateRoute, reply: CheapAnswer, *, signals: Signalled | None = None
     ) -> Decision | None:
-        """`escalate`, or the route that answered; None where there is no cascade to speak of."""
+        """`escalate`, or the route that answered; None where there is neither a cascade nor a promise without one."""
+        if self.promise and self.cascade is None:  # what was promised is of answers that stand
+            return {"route": route, "scores": {}, "threshold": None, "reason": "calibrated without a cascade"}
         scores = self.doubt(row, route, reply, signals)
         if self.cascade is None or scores is None:
             return None

@@ -17,6 +17,7 @@ from sg_agent.gate.decision import DEFAULT, Decision
 from sg_agent.gate.policy import Models, Policy, check_route, plain
 from sg_agent.gate.reply import CheapAnswer
 from sg_agent.graphs.build import Calls, Graph, Timeout, add_guide_nodes, around, solver_graph
+from sg_agent.graphs.chat import CHAT
 from sg_agent.graphs.guided import solve
 from sg_agent.graphs.model_node import retry_policy
 from sg_agent.graphs.nodes import Prompts, Update, after_route, attempts, solve_failed, solve_node
@@ -134,6 +135,8 @@ def judge_node(policy: Policy, agreement: float) -> Node:
         row = Row.model_validate(state["asked"]["row"])
         tried = sorted(state["attempts"], key=lambda attempt: attempt["index"])
         chosen = winner(tried, row.task)
+        if chosen and chosen["tool_calls"]:
+            return {"recheck": plain(state["route"], "it calls a tool: the answer is yet to come")}
         reply = CheapAnswer.of(tried, chosen and chosen["answer"], row.task)
         recheck = _rechecked(policy, row, state, reply) or _by_agreement(state, reply, agreement)
         if recheck["route"] != "escalate":
@@ -151,7 +154,8 @@ def _rechecked(policy: Policy, row: Row, state: State, reply: CheapAnswer) -> De
 
 
 def _by_agreement(state: State, reply: CheapAnswer, agreement: float) -> Decision:
-    doubted = reply.answer is None or reply.agreement < agreement
+    worded = state["asked"]["form"] == CHAT  # freely: no two attempts are the same
+    doubted = reply.answer is None or (reply.agreement < agreement and not worded)
     said = "no answer could be read" if reply.answer is None else f"{reply.agreement:.0%} of the attempts agree"
     scores = {"agreement": round(reply.agreement, 6)}
     route = "escalate" if doubted else state["route"]

@@ -9,7 +9,7 @@ from langgraph.types import Overwrite
 from sg_agent.answers import vote_key
 from sg_agent.errors import SolverError
 from sg_agent.graphs.chat import reply
-from sg_agent.graphs.state import Attempt, State
+from sg_agent.graphs.state import Attempt, Route, State
 from sg_agent.ledger import CallRecord, as_paid_by
 from sg_agent.rows import Task
 
@@ -28,10 +28,18 @@ def vote(state: State) -> dict[str, Any]:
     return {
         "answer": chosen and chosen["answer"],
         "chosen": chosen and chosen["index"],
+        "route": _answered_by(state, chosen),
         "messages": [reply(chosen)] if chosen and state["asked"]["chat"] else [],
         "reason": _without_stronger(_with_fallback(state["reason"], tried), tried, chosen),
         "ledger": Overwrite(ledger),
     }
+
+
+def _answered_by(state: State, chosen: Attempt | None) -> Route:
+    """Whose answer stands: of a question that was escalated in vain, the one at hand."""
+    if state["route"] != "escalate" or chosen is None or "stronger" in chosen:
+        return state["route"]
+    return "direct" if state["guidance"] is None else "guided"
 
 
 def settle(state: State) -> dict[str, Any]:
@@ -76,8 +84,9 @@ def winner(tried: Sequence[Attempt], task: Task) -> Attempt | None:
     An answer of the stronger solver's needs no vote.
     """
     good = [attempt for attempt in tried if not attempt["error"]]
-    if escalated := [attempt for attempt in good if "stronger" in attempt and attempt["answer"] is not None]:
-        return escalated[0]
+    for attempt in good:
+        if "stronger" in attempt and (attempt["answer"] is not None or attempt["tool_calls"]):
+            return attempt
     keys = {a["index"]: vote_key(a["answer"], task) for a in good if a["answer"] is not None}
     votes = Counter(keys.values())
     return max(good, key=lambda attempt: votes[keys[attempt["index"]]] if attempt["index"] in keys else 0, default=None)

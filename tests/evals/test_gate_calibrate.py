@@ -90,6 +90,7 @@ def test_what_cannot_be_promised_stays_direct_and_says_what_it_needs(two: tuple[
     promise = report["promise"]
     assert promise
     assert (promise["family"], promise["breaks"], made.start) == ("always direct", 0, "direct")
+    assert not promise["kept"]
     assert "2995 questions that direct gets right are needed" in promise["note"]
     assert made.decide(examples.items[0].row)["route"] == "direct"
 

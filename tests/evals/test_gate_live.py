@@ -155,3 +155,18 @@ def test_a_gate_of_runs_is_calibrated_on_live_questions_too(tmp_path: Path) -> N
     assert len(unseen(gate, read_examples([served, run]))) > 150
     with pytest.raises(ConfigError, match="fitted on another suite: 'depot', and these runs have 'live\\+other'"):
         unseen(gate, read_examples([served, weak_run(tmp_path / "other", rows(60), suite="other").path]))
+
+
+def test_a_question_that_many_asked_is_one_question(tmp_path: Path) -> None:
+    again = [MATH.model_copy(update={"id": f"m{n}"}) for n in range(30)]
+    lines = [line for row in again for line in (shadow(row, "7", "8"), feedback(row.id, answer="7"))]
+    found = read_examples([live(tmp_path, lines)])
+    assert len(found.items) == 1
+    assert "29 questions were asked before and count once, as they were answered last" in found.notes
+
+
+def test_live_questions_stand_beside_runs_in_any_order(tmp_path: Path) -> None:
+    folder, weak = traffic(tmp_path / "live", 20), weak_run(tmp_path / "run", rows(60)).path
+    first, last = read_examples([folder, weak]), read_examples([weak, folder])
+    assert [item.hash for item in first.items] == [item.hash for item in last.items]
+    assert (first.guide, first.suite) == (last.guide, last.suite)

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from gate_heads import cascading
+from gate_heads import cascading, make
+from langchain_core.messages import HumanMessage, ToolCall
 from langgraph.checkpoint.memory import InMemorySaver
 
 from sg_agent import ScriptedModel, Settings, auto
@@ -13,9 +14,11 @@ from sg_agent.gate.decision import Decision, GateRoute
 from sg_agent.gate.policy import Always, ByFunction, Learned, Models, Never, Policy
 from sg_agent.graphs import GraphOutput, QuestionInput
 from sg_agent.rows import Row
+from sg_agent.scripted import ScriptedReply
 
 PLAN = "1. Start with the pens.\n2. Add Monday."
 QUESTION: QuestionInput = {"question": "There are 3 pens. On Monday 4 came. How many?", "task": "math"}
+CHAT: QuestionInput = {"messages": [HumanMessage("There are 3 pens. On Monday 4 came. How many?")]}
 ESCALATE = ByFunction(lambda row: "escalate")
 
 
@@ -82,6 +85,33 @@ def test_attempts_that_do_not_agree_are_escalated_and_those_that_do_are_not() ->
     assert (output["answer"], output["recheck"]["route"], one.calls) == ("8", "direct", (0, 3, 0))
 
 
+def test_a_call_of_a_tool_stands_and_so_does_the_stronger_solvers() -> None:
+    call = ScriptedReply("", tool_calls=[ToolCall(name="add", args={"a": 3}, id="1")])
+    models = Cast(ScriptedModel(replies=[call]))
+    output = models.ask(Never(), question=CHAT)
+    assert (output["route"], output["chosen"], models.calls) == ("direct", 0, (0, 1, 0))
+    assert output["messages"][-1].tool_calls[0]["name"] == "add"
+    output = Cast(ScriptedModel(replies=[""]), stronger=ScriptedModel(replies=[call])).ask(Never(), question=CHAT)
+    assert (output["route"], output["messages"][-1].tool_calls[0]["name"]) == ("escalate", "add")
+
+
+def test_attempts_in_a_conversation_never_agree_word_for_word_and_are_not_doubted_for_it() -> None:
+    models = Cast(ScriptedModel(replies=["There are 7.", "I count 7.", "Seven it is."]))
+    output = models.ask(Never(), question=CHAT, attempts=3)
+    assert (output["recheck"]["route"], models.calls) == ("direct", (0, 3, 0))
+
+
+def test_what_was_promised_without_a_cascade_is_of_answers_that_stand() -> None:
+    class Unchecked(Learned):
+        def check(self, models: Models) -> None:
+            return
+
+    gate = make(start="direct", promise={"goal": "max_breaks"})
+    models = Cast(ScriptedModel(replies=["Answer: 7", "Answer: 7", "Answer: 1", "Answer: 2", "Answer: 3"]))
+    output = models.ask(Unchecked(gate), attempts=5)
+    assert (output["answer"], output["route"], models.calls) == ("7", "direct", (0, 5, 0))
+
+
 def test_without_a_stronger_solver_nothing_is_rechecked() -> None:
     output = Cast(says("no idea")).ask(Never(), cheap_only=True)
     assert (output["answer"], output["recheck"], output["route"]) == (None, None, "direct")
@@ -105,6 +135,7 @@ def test_a_stronger_solver_that_fails_leaves_the_answer_at_hand() -> None:
         Never(), attempts=3
     )
     assert output["answer"] in ("1", "2", "3")
+    assert output["route"] == "direct"
     assert "gave no answer: the one at hand stays" in output["reason"]
     with pytest.raises(RunError, match="the solver failed: RuntimeError: cut"):
         Cast(says("x"), stronger=broken).ask(ESCALATE)

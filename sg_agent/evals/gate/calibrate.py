@@ -190,12 +190,16 @@ def _few_breaks(gate: Gate, examples: Sequence[Example], costs: Costs, most: flo
                 break
             kept.append(found)
     best = max(kept, key=lambda one: (one["accuracy"], -(one["usd_per_1000"] or 0.0)))
-    note = "tested on all held-out questions"
-    if best["shares"]["direct"] == 1:
+    alone = best["shares"]["direct"] == 1
+    promise = _promise("max_breaks", most, best, "tested on all held-out questions", confidence, alone=alone)
+    if alone and any(one["shares"]["direct"] < 1 for one in kept):
+        promise["note"] = "nothing that keeps it is better than always direct"
+    elif alone:
         needed = math.ceil(math.log(1 - confidence) / math.log(1 - most)) if 0 < most < 1 else None
         said = f"; even without a break, {needed} questions that direct gets right are needed" if needed else ""
-        note = f"no threshold that changes anything keeps it: always direct ({breakable} such questions are here{said})"
-    return _promise("max_breaks", most, best, note, confidence, alone=best["shares"]["direct"] == 1)
+        promise["note"] = f"no threshold that changes anything keeps it: always direct ({breakable} are here{said})"
+        promise["kept"] = False
+    return promise
 
 
 def _by_halves(gate: Gate, examples: Sequence[Example], costs: Costs, goal: str, value: float) -> Promise:

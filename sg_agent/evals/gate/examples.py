@@ -5,8 +5,7 @@ a route did not answer, or answered with an error, are left out: an outage says 
 `sg-agent serve --shadow-out` are runs too, of the suite `live`, that go together with runs of any other.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +24,7 @@ from sg_agent.gate.live import LiveFolder
 from sg_agent.ledger import total_cost, version_role
 from sg_agent.rows import Row
 
+Answers = Mapping[GateRoute, ArmResult | None]
 SAME_MODELS = ("guide", "solver", "guide_sha256", "solver_sha256")
 SAME_IN_ALL = ("suite", *SAME_MODELS, "prompts", "temperature")
 
@@ -119,19 +119,29 @@ def read_examples(
         _check_stronger(cheap, strong)
     for route, arm in arms.items():
         _require(arm, route, strong if route == "escalate" else cheap)
-    strong_answers = {_key(row): run.answers.get((row.id, arms["escalate"])) for run in strong for row in run.rows}
-    found: dict[str, tuple[Row, dict[GateRoute, ArmResult | None]]] = {}
+    strong_answers = {
+        question_hash(row): run.answers.get((row.id, arms["escalate"])) for run in strong for row in run.rows
+    }
+    found: dict[str, tuple[Row, Answers]] = {}
     for run in cheap:
         for row in run.rows:
+            key = question_hash(row)
             answers: dict[GateRoute, ArmResult | None] = {
-                route: run.answers.get((row.id, arm)) for route, arm in arms.items() if route != "escalate"
+                route: strong_answers.get(key) if route == "escalate" else run.answers.get((row.id, arm))
+                for route, arm in arms.items()
             }
-            found[_key(row)] = row, answers | ({"escalate": strong_answers.get(_key(row))} if strong else {})
+            if key not in found or len(_good(answers)) == len(arms):
+                found[key] = row, answers
     return _examples(list(found.values()), arms, cheap, strong)
 
 
+def _good(answers: Answers) -> dict[GateRoute, ArmResult]:
+    """Those that did not end in an error."""
+    return {route: answer for route, answer in answers.items() if answer and answer["outcome"] != "error"}
+
+
 def _examples(
-    found: Sequence[tuple[Row, Mapping[GateRoute, ArmResult | None]]],
+    found: Sequence[tuple[Row, Answers]],
     arms: Mapping[GateRoute, str],
     cheap: Sequence[_Run],
     strong: Sequence[_Run],
@@ -139,11 +149,11 @@ def _examples(
     items: list[Example] = []
     stamps: set[str] = set()
     for row, answers in found:
-        good = {route: answer for route, answer in answers.items() if answer and answer["outcome"] != "error"}
+        good = _good(answers)
         if len(good) == len(arms):
             items.append(_example(row, good))
             stamps.update(stamp for answer in good.values() for stamp in answer["prompts"].values())
-    notes = tuple(run.note for run in cheap if run.note)
+    notes = (*_left_out(cheap, len(found), len(items)), *(run.note for run in cheap if run.note))
     if not items:
         raise DataError(
             f"no question of {str(cheap[0].path)!r} was answered on every route "
@@ -161,6 +171,14 @@ def _examples(
         tuple(sorted(stamps)),
         notes=notes,
     )
+
+
+def _left_out(runs: Sequence[_Run], different: int, used: int) -> Iterator[str]:
+    repeated = sum(len(run.rows) for run in runs) - different
+    if repeated:
+        yield f"{repeated} questions were asked before and count once, as they were answered last"
+    if different > used:
+        yield f"{different - used} questions that a route did not answer are left out"
 
 
 def _check_prompts(stamps: Iterable[str]) -> None:
@@ -199,11 +217,10 @@ def _plain(answer: ArmResult) -> list[Mapping[str, Any]]:
 
 
 def _together(paths: Sequence[Path]) -> list[_Run]:
-    """The runs, of one suite, guide and solver. Raises ConfigError, with the difference, for any others."""
-    runs = [_Run.read(path) for path in paths]
-    base = next((run for run in runs if not run.live), next(iter(runs), None))
+    """The runs, live ones last, of one suite, guide and solver. Raises ConfigError, with the difference, for others."""
+    runs = sorted(map(_Run.read, paths), key=lambda run: run.live)
     for run in runs:
-        assert base
+        base = runs[0]
         keys = SAME_MODELS if run.live else SAME_IN_ALL
         first, other = ({key: r.record.config.get(key) for key in keys} for r in (base, run))
         if changed := difference(first, other):
@@ -238,8 +255,3 @@ def _require(arm: str, route: str, runs: Sequence[_Run]) -> None:
             raise ConfigError(
                 f"{str(run.path)!r} has no arm {arm!r} for the route {route!r}; it has {', '.join(sorted(have))}"
             )
-
-
-def _key(row: Row) -> str:
-    """Ids are only unique within a run."""
-    return hashlib.sha256(f"{row.id}\n{question_hash(row)}".encode()).hexdigest()
