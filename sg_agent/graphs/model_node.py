@@ -27,7 +27,7 @@ from sg_agent.prompts import Prompt
 StateT = TypeVar("StateT")
 
 TRIES = 3  # of one call at most
-EARLIER = "sg_agent_lost_tries"  # where a node's error has what `lost_before` says of it
+LOST = "sg_agent_lost_tries"  # where a node's error has what `lost_before` says of it
 
 
 class _Failed(NamedTuple):
@@ -152,7 +152,7 @@ def _lost() -> list[str]:
 
 def lost_before(error: BaseException) -> list[str]:
     """The errors of the tries that came before the last one, with `error`, and may have been billed."""
-    lost: list[str] = getattr(error, EARLIER, [])
+    lost: list[str] = error.__dict__.get(LOST, [])
     return lost
 
 
@@ -162,7 +162,7 @@ def _remember(model: BaseChatModel, error: Exception) -> None:
     earlier = failed.tries[1 - TRIES :] if task == failed.task else ()
     free = in_process(model) or unbilled(error)
     _failed.set(_Failed(task, (*earlier, None if free else f"{type(error).__name__}: {error}")))
-    setattr(error, EARLIER, [said for said in earlier if said])
+    error.__dict__[LOST] = [said for said in earlier if said]
 
 
 def retry_policy(model: BaseChatModel, *, after_timeout: bool = True) -> RetryPolicy:
