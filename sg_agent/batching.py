@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from sg_agent.decoding import Sampling, TextStream, choose
+from sg_agent.decoding import Chosen, Sampling, TextStream, choose
 from sg_agent.errors import RunError
 from sg_agent.kv_cache import Columns
 
@@ -33,12 +33,13 @@ PREFILL_TOKENS = 4096
 
 @dataclass(frozen=True)
 class Reply:
-    """A finished generation. `tokens` are what was generated, the end token included."""
+    """A finished generation. `tokens` are what was generated, the end token included, with their log-probabilities."""
 
     text: str
     finish: Literal["stop", "length"]
     input_tokens: int
     tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
 
 
 @dataclass(eq=False)
@@ -52,6 +53,7 @@ class Request:
     on_text: Callable[[str], None]
     future: "Future[Reply]" = field(default_factory=Future)
     pieces: list[str] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.generator = self.sampling.generator()
@@ -61,8 +63,10 @@ class Request:
         """The longest this row can get, in tokens."""
         return len(self.prompt) + self.limit
 
-    def push(self, token: int, ends: frozenset[int]) -> None:
+    def push(self, chosen: Chosen, ends: frozenset[int]) -> None:
         """Takes the next token; `future` is done when the row has finished."""
+        token = chosen.token
+        self.logprobs.append(chosen.logprob)
         if token in ends:
             self.stream.tokens.append(token)
             self._finish("stop")
@@ -87,7 +91,8 @@ class Request:
         self._send(self.stream.close())
         finish = "stop" if self.stream.stopped else finish
         if self.future.set_running_or_notify_cancel():
-            reply = Reply("".join(self.pieces), finish, len(self.prompt), tuple(self.stream.tokens))
+            tokens, logprobs = tuple(self.stream.tokens), tuple(self.logprobs)
+            reply = Reply("".join(self.pieces), finish, len(self.prompt), tokens, logprobs)
             self.future.set_result(reply)
 
 
@@ -244,10 +249,11 @@ class Engine:
 
     def _push(self, batch: Batch, logits: Tensor) -> None:
         rows = batch.rows
-        batch.tokens = choose(logits, [row.sampling for row in rows], [row.generator for row in rows])
-        for row, token in zip(rows, batch.tokens, strict=True):
+        chosen = choose(logits, [row.sampling for row in rows], [row.generator for row in rows])
+        batch.tokens = [one.token for one in chosen]
+        for row, one in zip(rows, chosen, strict=True):
             if not row.future.done():
-                row.push(token, self.ends)
+                row.push(one, self.ends)
         batch.tidy(SHARE)
 
     def _forward(self, ids: Tensor, mask: Tensor, cache: DynamicCache | None) -> tuple[Tensor, DynamicCache]:

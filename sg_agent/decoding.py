@@ -1,7 +1,7 @@
 """How the local model picks the next token and turns tokens into text: sampling settings, sampling, streaming text."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -36,14 +36,23 @@ class Sampling(BaseModel):
         return generator
 
 
-def choose(logits: Tensor, samplings: Sequence[Sampling], generators: Sequence[torch.Generator]) -> list[int]:
+class Chosen(NamedTuple):
+    """A token, and its natural log-probability: by the model itself, whatever the temperature."""
+
+    token: int
+    logprob: float
+
+
+def choose(logits: Tensor, samplings: Sequence[Sampling], generators: Sequence[torch.Generator]) -> list[Chosen]:
     """The next token of every row of logits (batch, vocabulary), each by its own settings."""
     tokens = logits.argmax(-1)
     drawn = [i for i, sampling in enumerate(samplings) if sampling.temperature > 0]
     if drawn:
         chosen = torch.tensor(drawn, device=logits.device)
         tokens[chosen] = _draw(logits[chosen], [samplings[i] for i in drawn], [generators[i] for i in drawn])
-    return [int(token) for token in tokens.tolist()]
+    logits = logits.float()
+    logprobs = logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
+    return [Chosen(int(token), float(one)) for token, one in zip(tokens.tolist(), logprobs.tolist(), strict=True)]
 
 
 def _draw(logits: Tensor, samplings: Sequence[Sampling], generators: Sequence[torch.Generator]) -> Tensor:

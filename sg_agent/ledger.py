@@ -13,6 +13,7 @@ from typing_extensions import TypedDict  # pydantic reads no other before Python
 
 from sg_agent.faults import unbilled
 from sg_agent.gate.decision import Decision
+from sg_agent.likelihood import likelihood_of
 from sg_agent.models import embedded_name, openai_server
 from sg_agent.prices import Prices
 
@@ -30,7 +31,8 @@ class CallRecord(TypedDict):
     `lost` is there when tries before the last one failed and may have been billed: their errors. What they cost nobody
     knows, so the cost of the call is None; tokens are the last try's.
     `fingerprint` is there when the provider says which of its systems replied. `run` is there while a graph runs and
-    names the run that made the call. `decision` is there in the `auto` graph: what led to the call.
+    names the run that made the call. `decision` is there in the `auto` graph: what led to the call. `mean_logprob` and
+    `least_logprob`, of the tokens that it wrote, are there of a guide that says them.
     """
 
     role: Role
@@ -48,6 +50,8 @@ class CallRecord(TypedDict):
     fingerprint: NotRequired[str]
     run: NotRequired[str]
     decision: NotRequired[Decision]
+    mean_logprob: NotRequired[float]
+    least_logprob: NotRequired[float]
 
 
 class Source(NamedTuple):
@@ -124,6 +128,8 @@ def reply_record(
     }
     if fingerprint := reply.response_metadata.get("system_fingerprint"):
         record["fingerprint"] = str(fingerprint)
+    if role == "guide" and (said := likelihood_of(reply)):
+        record["mean_logprob"], record["least_logprob"] = said.values()
     return record
 
 

@@ -22,6 +22,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import Field, PrivateAttr, ValidationError
 
 from sg_agent.errors import ConfigError, DataError, MissingExtra
+from sg_agent.likelihood import likelihood
 from sg_agent.weights import Weights, load_weights
 
 try:
@@ -268,7 +269,12 @@ class LocalChatModel(BaseChatModel):
         return ChatGenerationChunk(message=message)
 
     def _response_metadata(self, reply: Reply) -> dict[str, Any]:
-        return {"finish_reason": reply.finish, "model_name": self.model_name, "model_provider": "local"}
+        return {
+            "finish_reason": reply.finish,
+            "model_name": self.model_name,
+            "model_provider": "local",
+            **likelihood(reply.logprobs),
+        }
 
 
 def _usage(reply: Reply) -> UsageMetadata:

@@ -57,8 +57,8 @@ class Seq2SeqEngine(Engine):
             tokens = self._choose(output.logits[:, -1], rows)
 
     def _choose(self, logits: Tensor, rows: list[Request]) -> list[int]:
-        tokens = choose(logits, [row.sampling for row in rows], [row.generator for row in rows])
-        for row, token in zip(rows, tokens, strict=True):
+        chosen = choose(logits, [row.sampling for row in rows], [row.generator for row in rows])
+        for row, one in zip(rows, chosen, strict=True):
             if not row.future.done():
-                row.push(token, self.ends)
-        return tokens
+                row.push(one, self.ends)
+        return [one.token for one in chosen]

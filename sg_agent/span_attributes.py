@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from sg_agent.gate.decision import STAGES
 from sg_agent.ledger import Source, total_cost
 
 Attributes = dict[str, Any]
@@ -65,7 +66,7 @@ def outcome(outputs: dict[str, Any]) -> Attributes:
     attributes: Attributes = {}
     if outputs.keys() & {"ledger", "problem"} and isinstance(reason := outputs.get("reason"), str):
         attributes = {"sg_agent.route": outputs.get("route"), "sg_agent.reason": ": ".join(reason.split(": ")[:2])}
-    for name in ("decision", "recheck"):
+    for name in STAGES:
         if isinstance(decision := outputs.get(name), dict) and {"route", "scores", "reason"} <= decision.keys():
             attributes |= _decided(f"sg_agent.{name}", decision)
     records = outputs.get("ledger")

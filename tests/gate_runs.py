@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from recorded_run import PLAN, answered, record
+from recorded_run import HOSTED, LOCAL, PLAN, answered, call, record
 
 from sg_agent.evals.graph import ArmResult
 from sg_agent.evals.run_dir import RunDir
@@ -46,6 +46,26 @@ def weak_run(path: Path, asked: list[Row], *, seed: int = 0, noise: float = 0.1,
         said = {**attempt, "text": f"guided on {row.id}.", "answer": "7" if guided else "8"}
         results.append(answered(row.id, "guided", guided, guidance=PLAN, attempts=[said]))
     return record(path, asked, results, **identity)
+
+
+def telling_run(path: Path, asked: list[Row], *, seed: int = 0, logprobs: bool = True) -> RunDir:
+    """`cot` is right on half, whatever the question. Whether `guided` is, the guide knows: bad plans begin with a
+    guess, and are unlikely. A tenth of the plans did not pass the check.
+    """
+    dice = random.Random(seed)
+    results: list[ArmResult] = []
+    for row in asked:
+        cot, good, passed = dice.random() < 0.5, dice.random() < 0.7, dice.random() < 0.9
+        results.append(answered(row.id, "cot", cot))
+        likely = (
+            {"mean_logprob": -0.01, "least_logprob": -0.1} if good else {"mean_logprob": -0.5, "least_logprob": -3.0}
+        )
+        guide = call("guide", LOCAL, cost_usd=0.002, **(likely if logprobs else {}))
+        text = PLAN if good else f"1. Guess the cans.\n{PLAN}"
+        guided = dice.random() < (0.95 if good else 0.15) if passed else cot
+        ledger = [*([] if passed else [guide]), guide, call("solver", HOSTED)]
+        results.append(answered(row.id, "guided", guided, guidance=text if passed else None, ledger=ledger))
+    return record(path, asked, results)
 
 
 def strong_run(

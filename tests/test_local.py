@@ -225,9 +225,8 @@ def test_a_reply_ends_before_its_stop_string(model: LocalChatModel) -> None:
 def test_a_reply_at_its_limit_says_length_and_counts_tokens(model: LocalChatModel) -> None:
     reply = model.invoke("hello", max_tokens=5)
     prompt = len(model._loaded.chat.encode([HumanMessage("hello")]))
-    assert reply.response_metadata == {
-        "finish_reason": "length", "model_name": model.model, "model_provider": "local",
-    }  # fmt: skip
+    said = {"finish_reason": "length", "model_name": model.model, "model_provider": "local"}
+    assert said.items() <= reply.response_metadata.items()
     assert reply.usage_metadata == {"input_tokens": prompt, "output_tokens": 5, "total_tokens": prompt + 5}
 
 
@@ -449,3 +448,28 @@ def test_names_and_cache_keys_tell_models_and_settings_apart(path: Path, adapter
 
 def test_tokens_are_counted_with_the_models_own_tokenizer(model: LocalChatModel) -> None:
     assert model.get_num_tokens("hello<|end|>") == len(model._loaded.chat.tokens("hello")) + 1
+
+
+@pytest.mark.parametrize("temperature", [0.0, 2.0])
+def test_a_reply_says_how_likely_the_model_found_its_tokens(model: LocalChatModel, temperature: float) -> None:
+    with model.together():
+        asked = [model.submit([HumanMessage(str(prompt))], temperature=temperature, seed=1) for prompt in PROMPTS]
+    for prompt, future in asked:
+        reply = future.result()
+        read = torch.tensor([[*prompt, *reply.tokens]])
+        with torch.inference_mode():
+            network: Any = model.weights.model
+            logs = network(input_ids=read).logits[0, len(prompt) - 1 : -1].float().log_softmax(-1)
+        own = logs.gather(-1, read[0, len(prompt) :, None])[:, 0]
+        assert reply.logprobs == pytest.approx(own.tolist(), abs=1e-3)
+
+
+def test_streamed_or_not_the_log_probabilities_are_in_the_replys_metadata(model: LocalChatModel) -> None:
+    whole = model.invoke("hi").response_metadata
+    streamed: AIMessage | None = None
+    for chunk in model.stream("hi"):
+        streamed = chunk if streamed is None else streamed + chunk  # type: ignore[assignment]
+    assert streamed
+    assert whole["least_logprob"] <= whole["mean_logprob"] <= 0
+    for name in ("mean_logprob", "least_logprob"):
+        assert streamed.response_metadata[name] == pytest.approx(whole[name], abs=1e-4)

@@ -68,17 +68,15 @@ def fit(
     for note in gate.notes:
         typer.echo(f"note: {note}", err=True)
     if json_output:
-        heads = {name: head for kind in ("heads", "checks") for name, head in _qualities(gate, kind).items()}
         summary = {"out": str(out), "plot": str(plot), "n": gate.passport.n, "held_out": fitted.held_out}
-        typer.echo(json.dumps({**summary, "notes": gate.notes, "heads": heads}))
+        typer.echo(json.dumps({**summary, "notes": gate.notes, "heads": _qualities(gate)}))
         return
     typer.echo(f"fitted on {gate.passport.n} questions, {fitted.held_out} held out")
-    for kind in ("heads", "checks"):
-        for name, quality in _qualities(gate, kind).items():
-            typer.echo(
-                f"{name:<18} right {quality['right'] / quality['n']:6.1%}  AUC {quality['auc']:.3f}  "
-                f"ECE {quality['ece']:.3f}  log loss {quality['log_loss']:.3f} (base {quality['base_log_loss']:.3f})"
-            )
+    for name, quality in _qualities(gate).items():
+        typer.echo(
+            f"{name:<18} right {quality['right'] / quality['n']:6.1%}  AUC {quality['auc']:.3f}  "
+            f"ECE {quality['ece']:.3f}  log loss {quality['log_loss']:.3f} (base {quality['base_log_loss']:.3f})"
+        )
     typer.echo(f"gate: {out}")
 
 
@@ -141,12 +139,8 @@ def _known_to_guide(examples: "Examples") -> "Examples":
     return examples.with_signals(GuideSignals(guide))
 
 
-def _qualities(gate: "Gate", kind: str) -> dict[str, dict[str, float]]:
-    heads = gate.heads if kind == "heads" else gate.checks
-    ending = "" if kind == "heads" else ", answered"
-    return {
-        f"{route}{ending}": head.quality.model_dump(exclude={"bins"}) for route, head in heads.items() if head.quality
-    }
+def _qualities(gate: "Gate") -> dict[str, dict[str, float]]:
+    return {name: head.quality.model_dump(exclude={"bins"}) for name, head in gate.named_heads.items() if head.quality}
 
 
 def _costs(given: list[str]) -> "Costs":
@@ -171,7 +165,7 @@ def _costs(given: list[str]) -> "Costs":
 def _show(report: "Calibration") -> None:
     """Every tenth threshold of a family, and the promise."""
     typer.echo(f"{report['n']} held-out questions ({report['dropped']} were seen in fitting)")
-    typer.echo(f"{'':<18} threshold  accuracy  $/1,000   breaks  repairs")
+    typer.echo(f"{'':<18} threshold  accuracy  $/1,000   breaks  repairs   guide calls")
     shown = [
         p for i, p in enumerate(report["points"]) if p["threshold"] is None or round(100 * p["threshold"]) % 20 == 0
     ]
@@ -179,7 +173,7 @@ def _show(report: "Calibration") -> None:
         at = "" if one["threshold"] is None else f"{one['threshold']:.2f}"
         usd = "unknown" if one["usd_per_1000"] is None else f"{one['usd_per_1000']:.3g}"
         line = f"{one['family']:<18} {at:>9} {one['accuracy']:9.1%} {usd:>8} {one['breaks']:8.1f} {one['repairs']:8.1f}"
-        typer.echo(line)
+        typer.echo(f"{line} {one['guide_calls']:13.1f}")
     if report["promise"]:
         typer.echo(_sentence(report["promise"]))
 

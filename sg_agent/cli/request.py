@@ -13,6 +13,7 @@ from sg_agent.errors import ConfigError
 from sg_agent.evals.arms import ARMS, Arm, Load, Setup
 from sg_agent.evals.usage import Tokens, format_cost, tokens_by_role
 from sg_agent.gate import Decision
+from sg_agent.gate.decision import decided
 from sg_agent.gate.routing import Routing
 from sg_agent.graphs.state import Attempt, GraphOutput, Settings
 from sg_agent.ledger import CallRecord, total_cost
@@ -42,6 +43,7 @@ class Reply(TypedDict):
     latency_s: float
     prompts: dict[str, str]
     decision: NotRequired[Decision]
+    reconsidered: NotRequired[Decision | None]
     recheck: NotRequired[Decision | None]
 
 
@@ -153,7 +155,7 @@ def report(reply: Reply, *, streamed: bool) -> None:
         typer.echo(f"answered without guidance: {reply['reason']}")
     elif any("fallback" in attempt for attempt in reply["attempts"]):
         typer.echo(reply["reason"])
-    for decision in (reply.get("decision"), reply.get("recheck")):
+    for decision in decided(reply).values():
         if decision:
             typer.echo(f"{decision['route']}: {decision['reason']}")
     if reply["answer"] is None and not streamed:
@@ -216,6 +218,5 @@ def _reply(request: Request, output: GraphOutput | dict[str, Any], latency_s: fl
         "latency_s": round(latency_s, 3),
         "prompts": output["prompts"],
     }
-    if "decision" in output:
-        reply |= {"decision": output["decision"], "recheck": output["recheck"]}
+    reply |= decided(output)  # type: ignore[typeddict-item] # its keys are three of the TypedDict's
     return reply

@@ -21,6 +21,7 @@ from sg_agent.evals.arms import Arm, Load
 from sg_agent.evals.outcomes import Outcome, outcome
 from sg_agent.evals.scoring import score
 from sg_agent.gate import Decision
+from sg_agent.gate.decision import decided
 from sg_agent.graphs.state import Attempt, GraphOutput, Route, Settings
 from sg_agent.ledger import CallRecord, failed_call, in_process
 from sg_agent.models import Model
@@ -37,7 +38,7 @@ Admit = Callable[[], AbstractAsyncContextManager[object]]
 class ArmResult(TypedDict):
     """One arm's answer to one question, a line of results.jsonl. `latency_s` is the arm's time on the clock.
 
-    `decision` and `recheck` are there of the arm `auto`.
+    `decision`, `reconsidered` and `recheck` are there of the arm `auto`.
     """
 
     id: str
@@ -55,6 +56,7 @@ class ArmResult(TypedDict):
     latency_s: float
     prompts: dict[str, str]
     decision: NotRequired[Decision]
+    reconsidered: NotRequired[Decision | None]
     recheck: NotRequired[Decision | None]
 
 
@@ -145,8 +147,7 @@ def answered(row: Row, arm: str, output: GraphOutput | dict[str, Any], latency_s
         "latency_s": round(latency_s, 4),
         "prompts": output["prompts"],
     }
-    if "decision" in output:
-        result |= {"decision": output["decision"], "recheck": output["recheck"]}
+    result |= decided(output)  # type: ignore[typeddict-item] # its keys are three of the TypedDict's
     return result
 
 

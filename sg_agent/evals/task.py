@@ -15,6 +15,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from sg_agent.evals.graph import ArmResult, EvalInput, EvalOutput, EvalState
 from sg_agent.evals.store import ResultStore
+from sg_agent.gate.decision import decided
 from sg_agent.graphs.state import Settings
 from sg_agent.rows import Row
 
@@ -83,6 +84,6 @@ def transcript(result: ArmResult) -> str:
     """What Inspect's viewer shows of an arm: outcome, what was decided, guidance, and the replies or the error."""
     guidance = [f"guidance:\n{result['guidance']}"] if result["guidance"] else []
     said = [result["error"]] if result["error"] else [attempt["text"] for attempt in result["attempts"]]
-    decisions = [decision for decision in (result.get("decision"), result.get("recheck")) if decision]
+    decisions = filter(None, decided(result).values())
     why = [f"{decision['route']}: {decision['reason']} {decision['scores'] or ''}".strip() for decision in decisions]
     return "\n\n".join([f"{result['arm']}: {result['outcome']}", *why, *guidance, *said])

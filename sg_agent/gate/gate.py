@@ -1,12 +1,12 @@
 """A fitted gate: P(right) per route, the threshold that was picked, and the passport of what it was fitted on.
 
 It leaves `direct` for the route whose P(right), less threshold times the route's weight, is highest. So of two routes
-the dearer one is taken when it promises at least `threshold` more.
+the dearer one is taken when it promises at least `threshold` more. What the guide has written may be held to the same.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sg_agent.errors import ConfigError, ModelError
 from sg_agent.files import check_writable, write_whole
-from sg_agent.gate.decision import DEFAULT, Decision, GateRoute
+from sg_agent.gate.decision import DEFAULT, ROUTES, Decision, GateRoute, plain
+from sg_agent.gate.guidance import Guidance, guidance_features, guidance_words
 from sg_agent.gate.head import SIGNAL, Head
 from sg_agent.gate.question import question_features, word_features
 from sg_agent.gate.reference import Reference
@@ -23,6 +24,7 @@ from sg_agent.models import Model, fingerprint, model_name
 from sg_agent.rows import Row
 
 Signalled = Mapping[str, float]
+UNGIVEN = "the gate was fitted with signals that are not given"
 
 
 class Known(BaseModel):
@@ -55,11 +57,13 @@ class Passport(BaseModel):
 
 
 class Gate(BaseModel):
-    """`heads` see the question, `checks` also the answer of a cheap route; `usd` is dollars per question, if known.
+    """`heads` see the question, `checks` also the answer of a cheap route, `second` also the guidance that was written;
+    `usd` is dollars per question, if known.
 
-    A gate that was calibrated as a cascade has a `start`, where every question begins, and `cascade`, the gain that the
-    stronger solver must promise over the answer at hand. `promise` is what calibration found, `reference` what the
-    questions were like on which it did.
+    With `looks_again`, guidance that promises too little is dropped, and the solver is asked alone. A gate that was
+    calibrated as a cascade has a `start`, where every question begins, and `cascade`, the gain that the stronger
+    solver must promise over the answer at hand. `promise` is what calibration found, `reference` what the questions
+    were like on which it did.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -68,6 +72,8 @@ class Gate(BaseModel):
     passport: Passport
     heads: dict[GateRoute, Head] = Field(min_length=2)
     checks: dict[GateRoute, Head] = {}
+    second: Head | None = None
+    looks_again: bool = False
     weights: dict[GateRoute, float]
     usd: dict[GateRoute, float | None] = {}
     threshold: float = Field(default=0.0, ge=-1, le=1)
@@ -96,6 +102,14 @@ class Gate(BaseModel):
                     "runs with these models, or use the policy 'always'"
                 )
 
+    @property
+    def named_heads(self) -> dict[str, Head]:
+        """All of them, by what they judge."""
+        named: dict[str, Head] = {str(route): head for route, head in self.heads.items()}
+        if self.second:
+            named["guided, written"] = self.second
+        return named | {f"{route}, answered": head for route, head in self.checks.items()}
+
     def features(self, row: Row, signals: Signalled | None = None) -> dict[str, float]:
         """All that the heads may ask for of a question."""
         return {**question_features(row), **self._words(row), **named_signals(signals)}
@@ -105,18 +119,43 @@ class Gate(BaseModel):
         values = self.features(row, signals)
         return {route: head.probability(values) for route, head in self.heads.items()}
 
-    def decide(self, row: Row, *, signals: Signalled | None = None) -> Decision:
-        """The route for a question; `guided`, saying why, when signals that the gate was fitted with are not given."""
-        if self.start is not None:
-            return {"route": self.start, "scores": {}, "threshold": None, "reason": f"the cascade starts {self.start}"}
+    def decide(self, row: Row, *, signals: Signalled | None = None, among: Sequence[GateRoute] = ROUTES) -> Decision:
+        """The route for a question, one of `among`; `guided` if it may be, else the first, saying why, where signals
+        that the gate was fitted with are not given.
+        """
+        if self.start and self.start in among:
+            return plain(self.start, f"the cascade starts {self.start}")
         values = self.features(row, signals)
-        missing = [name for head in self.heads.values() for name in head.missing(values)]
-        if missing:
-            reason = f"the gate was fitted with signals that are not given ({missing[0]}): guided, to be safe"
-            return {"route": DEFAULT, "scores": {}, "threshold": None, "reason": reason}
-        scores = {route: head.probability(values) for route, head in self.heads.items()}
-        route = self.choose(scores, self.threshold)
-        return _decision(route, scores, self.threshold)
+        heads = {route: head for route, head in self.heads.items() if route in among}
+        if not heads:
+            return plain(among[0], "the gate knows no other route")
+        if missing := [name for head in heads.values() for name in head.missing(values)]:
+            route = DEFAULT if DEFAULT in among else among[0]
+            return plain(route, f"{UNGIVEN} ({missing[0]}): {route}, to be safe")
+        scores = {route: head.probability(values) for route, head in heads.items()}
+        return _decision(self.choose(scores, self.threshold), scores, self.threshold)
+
+    def look_again(
+        self, row: Row, guidance: Guidance, signals: Signalled | None = None
+    ) -> dict[GateRoute, float] | None:
+        """P(right) of the solver alone and by this guidance; None where signals lack."""
+        assert self.second
+        values = {**self.features(row, signals), **guidance_features(row, guidance)}
+        if self.second.uses_words:
+            values |= guidance_words(guidance)
+        heads: dict[GateRoute, Head] = {"direct": self.heads["direct"], "guided": self.second}
+        if any(head.missing(values) for head in heads.values()):
+            return None
+        return {route: head.probability(values) for route, head in heads.items()}
+
+    def reconsider(self, row: Row, guidance: Guidance, *, signals: Signalled | None = None) -> Decision | None:
+        """Whether guidance is used (`guided`) or dropped (`direct`); None where the gate does not look at it."""
+        if self.second is None or not self.looks_again:
+            return None
+        scores = self.look_again(row, guidance, signals)
+        if scores is None:
+            return plain("guided", f"{UNGIVEN}: the guidance is kept, to be safe")
+        return _decision(self.choose(scores, self.threshold), scores, self.threshold)
 
     def choose(self, scores: Mapping[GateRoute, float], threshold: float) -> GateRoute:
         """The route at a threshold; of equals the cheapest."""
@@ -139,7 +178,7 @@ class Gate(BaseModel):
     ) -> Decision | None:
         """`escalate`, or the route that answered; None where there is neither a cascade nor a promise without one."""
         if self.promise and self.cascade is None:  # what was promised is of answers that stand
-            return {"route": route, "scores": {}, "threshold": None, "reason": "calibrated without a cascade"}
+            return plain(route, "calibrated without a cascade")
         scores = self.doubt(row, route, reply, signals)
         if self.cascade is None or scores is None:
             return None
@@ -147,8 +186,7 @@ class Gate(BaseModel):
         return _decision("escalate" if gain >= self.cascade else route, scores, self.cascade)
 
     def _words(self, row: Row) -> dict[str, float]:
-        heads = (*self.heads.values(), *self.checks.values())
-        return word_features(row) if any(head.features[-1].startswith("word:") for head in heads) else {}
+        return word_features(row) if any(head.uses_words for head in self.named_heads.values()) else {}
 
 
 def load_gate(path: str | Path) -> Gate:

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 FARTHEST = 5.0  # standard deviations: what is farther out than fitting ever saw weighs no more
-SIGNAL = "signal:"
+SIGNAL, WORD = "signal:", "word:"
 
 
 class Bin(BaseModel):
@@ -60,6 +60,11 @@ class Head(BaseModel):
         if any(scale <= 0 for scale in self.scale):
             raise ValueError("every scale must be above 0")
         return self
+
+    @property
+    def uses_words(self) -> bool:
+        """Whether there are hashed words among the features: they come last."""
+        return bool(self.features) and self.features[-1].startswith(WORD)
 
     def missing(self, values: Mapping[str, float]) -> list[str]:
         """Signals that the head was fitted with and `values` lacks."""

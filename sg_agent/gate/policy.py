@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, get_args
 
 from sg_agent.errors import ConfigError
-from sg_agent.gate.decision import DEFAULT, ROUTES, Decision, GateRoute
-from sg_agent.gate.gate import Gate
+from sg_agent.gate.decision import DEFAULT, ROUTES, Decision, GateRoute, plain
+from sg_agent.gate.gate import Gate, Signalled
+from sg_agent.gate.guidance import Guidance
 from sg_agent.gate.reply import CheapAnswer
 from sg_agent.gate.signals import Signals
 from sg_agent.models import Model
@@ -30,13 +31,16 @@ class Models(NamedTuple):
 
 
 class Policy(Protocol):
-    """`check` raises a UserError for models that it cannot decide for. `recheck` looks at an answer that was cheap:
-    None leaves it to the agreement of the attempts.
+    """`check` raises a UserError for models that it cannot decide for. `reconsider` looks at guidance that passed the
+    check: `direct` drops it, None leaves it. `recheck` looks at an answer that was cheap: None leaves it to the
+    agreement of the attempts.
     """
 
     def check(self, models: Models) -> None: ...
 
     def decide(self, row: Row) -> Decision: ...
+
+    def reconsider(self, row: Row, guidance: Guidance) -> Decision | None: ...
 
     def recheck(self, row: Row, route: GateRoute, reply: CheapAnswer) -> Decision | None: ...
 
@@ -50,6 +54,9 @@ class Always:
 
     def decide(self, row: Row) -> Decision:  # noqa: ARG002
         return plain("guided", "always guided")
+
+    def reconsider(self, row: Row, guidance: Guidance) -> Decision | None:  # noqa: ARG002
+        return None
 
     def recheck(self, row: Row, route: GateRoute, reply: CheapAnswer) -> Decision | None:  # noqa: ARG002
         return None
@@ -96,13 +103,13 @@ class Learned:
         check_gate(self.gate, models)
 
     def decide(self, row: Row) -> Decision:
-        return self.gate.decide(row, signals=self._known(row))
+        return self.gate.decide(row, signals=known(self.signals, row))
+
+    def reconsider(self, row: Row, guidance: Guidance) -> Decision | None:
+        return self.gate.reconsider(row, guidance, signals=known(self.signals, row))
 
     def recheck(self, row: Row, route: GateRoute, reply: CheapAnswer) -> Decision | None:
-        return self.gate.recheck(row, route, reply, signals=self._known(row))
-
-    def _known(self, row: Row) -> Mapping[str, float] | None:
-        return self.signals(row) if self.signals else None
+        return self.gate.recheck(row, route, reply, signals=known(self.signals, row))
 
 
 @dataclass(frozen=True)
@@ -111,13 +118,15 @@ class WithinBudget:
 
     `costs` are US dollars per 1,000 questions and route; what they do not say, the gate may know. The best is the
     gate's choice, without a gate `escalate`, `guided`, `direct` in this order. Routes without a known cost are not
-    taken, and with none known at all questions are guided: the reason says so. Raises ConfigError for a budget that no
-    known route meets, naming the cheapest.
+    taken, and with none known at all questions are guided: the reason says so. `signals` are those that the gate was
+    fitted with. Guidance is never dropped: it is paid for. Raises ConfigError for a budget that no known route meets,
+    naming the cheapest.
     """
 
     usd_per_1000: float
     costs: Mapping[GateRoute, float] = field(default_factory=dict)
     gate: Gate | None = None
+    signals: Signals | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.usd_per_1000 < math.inf:
@@ -126,15 +135,15 @@ class WithinBudget:
             check_route(route)
             if not 0 <= usd < math.inf:
                 raise ConfigError(f"the cost of {route!r} must be US dollars per 1,000 questions, not {usd!r}")
-        if (known := self.known) and min(known.values()) > self.usd_per_1000:
-            cheapest = min(known, key=lambda route: known[route])
+        if (prices := self.prices) and min(prices.values()) > self.usd_per_1000:
+            cheapest = min(prices, key=lambda route: prices[route])
             raise ConfigError(
                 f"no route meets a budget of ${self.usd_per_1000:g} per 1,000 questions: the cheapest is {cheapest!r} "
-                f"at ${known[cheapest]:.4g}"
+                f"at ${prices[cheapest]:.4g}"
             )
 
     @property
-    def known(self) -> dict[GateRoute, float]:
+    def prices(self) -> dict[GateRoute, float]:
         """US dollars per 1,000 questions of the routes whose cost is known."""
         fitted = {route: 1000 * usd for route, usd in self.gate.usd.items() if usd is not None} if self.gate else {}
         return {**fitted, **self.costs}
@@ -142,30 +151,29 @@ class WithinBudget:
     def check(self, models: Models) -> None:
         if self.gate:
             check_gate(self.gate, models)
-        if not self.known:
+        if not self.prices:
             warnings.warn(f"a budget of ${self.usd_per_1000:g} without costs: {UNKNOWN}", stacklevel=2)
         if models.stronger is None and "escalate" in self.costs:
             raise ConfigError("there is a cost of 'escalate' and no stronger solver: name one, or leave the cost out")
 
     def decide(self, row: Row) -> Decision:
-        affordable = [route for route in ROUTES if self.known.get(route, math.inf) <= self.usd_per_1000]
+        affordable = [route for route in ROUTES if self.prices.get(route, math.inf) <= self.usd_per_1000]
         if not affordable:
             return plain(DEFAULT, UNKNOWN)
         limit = f"within ${self.usd_per_1000:g} per 1,000 questions"
         if self.gate is None:
-            return plain(affordable[-1], f"{affordable[-1]} costs ${self.known[affordable[-1]]:.4g}, {limit}")
-        scores = {route: score for route, score in self.gate.probabilities(row).items() if route in affordable}
-        if not scores:
-            return plain(affordable[0], f"the gate knows no route {limit}: {affordable[0]}")
-        route = self.gate.choose(scores, self.gate.threshold)
-        named: dict[str, float] = {name: round(score, 6) for name, score in scores.items()}
-        return {"route": route, "scores": named, "threshold": self.gate.threshold, "reason": f"the gate's, {limit}"}
+            return plain(affordable[-1], f"{affordable[-1]} costs ${self.prices[affordable[-1]]:.4g}, {limit}")
+        decision = self.gate.decide(row, signals=known(self.signals, row), among=affordable)
+        return {**decision, "reason": f"{decision['reason']}; {limit}"}
+
+    def reconsider(self, row: Row, guidance: Guidance) -> Decision | None:  # noqa: ARG002
+        return None
 
     def recheck(self, row: Row, route: GateRoute, reply: CheapAnswer) -> Decision | None:
         """Escalating costs both routes."""
-        both = self.known.get(route, math.inf) + self.known.get("escalate", math.inf)
+        both = self.prices.get(route, math.inf) + self.prices.get("escalate", math.inf)
         if both <= self.usd_per_1000:
-            return self.gate.recheck(row, route, reply) if self.gate else None
+            return self.gate.recheck(row, route, reply, signals=known(self.signals, row)) if self.gate else None
         why = f"escalating would cost ${both:.4g}" if both < math.inf else "the cost of escalating is not known"
         return plain(route, f"{why}: not within ${self.usd_per_1000:g} per 1,000 questions")
 
@@ -188,9 +196,9 @@ class ByFunction(Always):
         return {**said, "route": check_route(said["route"])}
 
 
-def plain(route: GateRoute, reason: str) -> Decision:
-    """A decision without scores."""
-    return {"route": route, "scores": {}, "threshold": None, "reason": reason}
+def known(signals: Signals | None, row: Row) -> Signalled | None:
+    """What they say of the question."""
+    return signals(row) if signals else None
 
 
 def check_route(name: str) -> GateRoute:

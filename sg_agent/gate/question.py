@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from zlib import crc32
 
+from sg_agent.gate.head import WORD
 from sg_agent.rows import Row
 
 BUCKETS = 2048
@@ -89,10 +90,20 @@ def question_features(row: Row) -> dict[str, float]:
 
 def word_features(row: Row) -> dict[str, float]:
     """Words and pairs of words hashed into BUCKETS, of length 1 in all; only those that are there."""
-    words = [word.lower() for word in _WORD.findall(row.question[:LONGEST])]
+    return hashed_words(row.question, WORD)
+
+
+def hashed_words(text: str, prefix: str) -> dict[str, float]:
+    """Of any text, named by `prefix` and bucket."""
+    words = words_in(text[:LONGEST])
     pairs = [f"{first} {second}" for first, second in pairwise(words)]
-    found = {f"word:{crc32(text.encode()) % BUCKETS}" for text in (*words, *pairs)}
+    found = {f"{prefix}{crc32(text.encode()) % BUCKETS}" for text in (*words, *pairs)}
     return dict.fromkeys(sorted(found), len(found) ** -0.5 if found else 0.0)
+
+
+def words_in(text: str) -> list[str]:
+    """Every word of a text, in small letters."""
+    return [word.lower() for word in _WORD.findall(text)]
 
 
 def numbers_in(text: str) -> list[float]:

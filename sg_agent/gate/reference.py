@@ -57,7 +57,7 @@ class Agreement(BaseModel):
 class Reference(BaseModel):
     """Of the questions that a gate was calibrated on, routed as it now routes.
 
-    `scores` are those of its decisions, by "decision:ROUTE" and "recheck:ROUTE"; `guidance` is valid guidance of what
+    `scores` are those of its decisions, by stage and route ("decision:direct"); `guidance` is valid guidance of what
     was guided; `right` are right answers. `versions` are, by guide, solver and stronger, the names that the models'
     replies gave themselves, each with the provider's fingerprints of it.
     """

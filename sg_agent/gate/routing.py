@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from sg_agent.errors import ConfigError
 from sg_agent.gate.gate import load_gate
 from sg_agent.gate.named import named_policy
-from sg_agent.gate.policy import Learned, Policy
+from sg_agent.gate.policy import Learned, Policy, WithinBudget
 from sg_agent.gate.signals import GuideSignals
 from sg_agent.models import Model, fingerprint, model_name
 
@@ -62,7 +62,8 @@ class Routing:
 
 def with_signals(policy: Policy, guide: BaseChatModel) -> Policy:
     """A gate that was fitted with what its guide knows is given that; lacking it, it says so and leaves all guided."""
-    if not isinstance(policy, Learned) or policy.gate.passport.signals is None or not hasattr(guide, "weights"):
+    fitted = policy.gate.passport.signals if isinstance(policy, Learned | WithinBudget) and policy.gate else None
+    if fitted is None or not hasattr(guide, "weights"):
         return policy
     signals = GuideSignals(cast("LocalChatModel", guide))
-    return replace(policy, signals=signals) if signals.name == policy.gate.passport.signals else policy
+    return replace(policy, signals=signals) if signals.name == fitted else policy  # type: ignore[type-var]

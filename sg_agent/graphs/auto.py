@@ -4,7 +4,8 @@ START -> route -> gate -+-> guide -> check -> solve -+-> gather -> judge -+-> vo
                         |-- direct ------> solve ----+                    |
                         `-- escalate --------------------> stronger ------+
 
-`judge` is there with a stronger solver only. It looks at the answer that was voted for: the policy's own recheck, else
+`check` also lets the policy look at guidance that passed: it may drop it, and the solver is asked alone. `judge` is
+there with a stronger solver only. It looks at the answer that was voted for: the policy's own recheck, else
 whether at least `agreement` of the attempts gave it.
 """
 
@@ -13,14 +14,15 @@ from typing import Any, Protocol
 from langgraph.types import CachePolicy, Send
 
 from sg_agent.errors import ConfigError
-from sg_agent.gate.decision import DEFAULT, Decision
-from sg_agent.gate.policy import Models, Policy, check_route, plain
+from sg_agent.gate.decision import DEFAULT, Decision, plain
+from sg_agent.gate.guidance import Guidance
+from sg_agent.gate.policy import Models, Policy, check_route
 from sg_agent.gate.reply import CheapAnswer
 from sg_agent.graphs.build import Calls, Graph, Timeout, add_guide_nodes, around, solver_graph
 from sg_agent.graphs.chat import CHAT
 from sg_agent.graphs.guided import solve
 from sg_agent.graphs.model_node import retry_policy
-from sg_agent.graphs.nodes import Prompts, Update, after_route, attempts, solve_failed, solve_node
+from sg_agent.graphs.nodes import Prompts, Update, after_route, attempts, check, solve_failed, solve_node
 from sg_agent.graphs.state import State
 from sg_agent.graphs.vote import winner
 from sg_agent.models import Model, load_model
@@ -56,8 +58,9 @@ def auto(
     `policy` is one of `sg_agent.gate.policy`, or a class of your own; when it raises, the question is guided and the
     reason says so. With a `stronger` solver, a question whose answer cannot be read, or that less than the share
     `agreement` of the attempts gave, goes to it once, by chain of thought, unless the policy decides that itself; its
-    answer then stands. `decision` and `recheck` say what was decided and why, in the output and in the ledger. Raises
-    ModelError for a gate that was fitted for other models, ConfigError for an agreement that is no share.
+    answer then stands. `decision`, `reconsidered` and `recheck` say what was decided and why, in the output and in the
+    ledger. Raises ModelError for a gate that was fitted for other models, ConfigError for an agreement that is no
+    share.
     """
     policy.check(Models(guide, solver, stronger))
     calls = Calls(prompts or {}, cache_policy, timeout, guide_timeout, fallback, prices)
@@ -77,7 +80,7 @@ def auto_graph(
     if not 0 <= agreement <= 1:
         raise ConfigError(f"agreement is a share of the attempts, 0 to 1, not {agreement!r}")
     graph = solver_graph(solver, calls, solve, then="vote" if stronger is None else "judge")
-    add_guide_nodes(graph, guide, calls, onward=solve, ends=["solve"])
+    add_guide_nodes(graph, guide, calls, onward=solve, ends=["solve"], check=check_node(policy))
     graph.add_node("gate", gate_node(policy, can_escalate=stronger is not None))
     graph.add_edge("route", "gate")
     ways = ["guide", "check", "solve"]
@@ -105,7 +108,7 @@ def gate_node(policy: Policy, *, can_escalate: bool) -> Node:
         reason = f"the policy chose {decision['route']}: {decision['reason']}"
         # guidance is not there yet: `check` says when it is
         route = "escalate" if decision["route"] == "escalate" else "direct"
-        return {"decision": decision, "recheck": None, "route": route, "reason": reason}
+        return {"decision": decision, "reconsidered": None, "recheck": None, "route": route, "reason": reason}
 
     return gate
 
@@ -126,6 +129,32 @@ def after_gate(state: State) -> list[Send] | str:
     if route == "escalate":
         return [_escalated(state)]
     return after_route(state) if route == "guided" else solve(state)
+
+
+def check_node(policy: Policy) -> Node:
+    """The quality gate, then the policy's look at what passed, unless it was given with the question."""
+
+    def check_and_reconsider(state: State) -> Update:
+        update, draft = check(state), state["draft"]
+        reconsidered = None
+        if draft and draft["number"] and "guidance" in update:
+            row = Row.model_validate(state["asked"]["row"])
+            reconsidered = _reconsidered(policy, row, Guidance.of(update["guidance"], state["ledger"]))
+        if reconsidered and reconsidered["route"] == "direct":
+            update |= {"guidance": None, "route": "direct", "reason": f"guidance was dropped: {reconsidered['reason']}"}
+        return {**update, "reconsidered": reconsidered}
+
+    return check_and_reconsider
+
+
+def _reconsidered(policy: Policy, row: Row, guidance: Guidance) -> Decision | None:
+    try:
+        decision = policy.reconsider(row, guidance)
+        if decision and check_route(decision["route"]) == "escalate":
+            raise ConfigError("of guidance it chose 'escalate'; accepted: guided, direct, None")
+    except Exception as error:  # noqa: BLE001 - as above
+        return plain("guided", f"{FAILED}: {type(error).__name__}: {error}; the guidance is kept")
+    return decision
 
 
 def judge_node(policy: Policy, agreement: float) -> Node:

@@ -14,6 +14,7 @@ from sg_agent.graphs.model_node import retry_policy
 from sg_agent.graphs.nodes import (
     Onward,
     Prompts,
+    Update,
     after_route,
     attempts,
     check,
@@ -39,6 +40,7 @@ Graph: TypeAlias = StateGraph[State, Settings, QuestionInput, GraphOutput]
 Timeout: TypeAlias = TimeoutPolicy | float | None
 
 ROUTE = Step(lambda state: route(state, get_runtime(Settings)), name="route")
+CHECK = Step(check)
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def add_guide_nodes(
     *,
     onward: Onward,
     ends: list[str],
+    check: Callable[[State], Update] | Step = CHECK,
 ) -> None:
     """guide -> check (-> guide once), then `onward`; how a question gets there is the caller's."""
     model = load_model(guide)
@@ -128,7 +131,7 @@ def add_guide_nodes(
     timeout = calls.timeout if calls.guide_timeout is None else calls.guide_timeout
     retry = retry_policy(model, after_timeout=False)
     graph.add_node("guide", node, **around(model, calls, on_error, timeout, retry))
-    graph.add_node("check", Step(check))
+    graph.add_node("check", check)
     graph.add_edge("guide", "check")
     graph.add_conditional_edges("check", Step(checked_then(onward)), ["guide", *ends])
 

@@ -166,8 +166,8 @@ def checked_then(onward: Onward) -> Onward:
     """Back to the guide once with what did not pass, else `onward`."""
 
     def after_check(state: State) -> list[Send] | str:
-        unusable = state["guidance"] is None and state["draft"]
-        return "guide" if unusable and 0 < unusable["number"] < DRAFTS else onward(state)
+        draft = state["draft"]
+        return "guide" if state["problem"] and draft and 0 < draft["number"] < DRAFTS else onward(state)
 
     return after_check
 

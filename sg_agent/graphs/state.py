@@ -70,7 +70,8 @@ class GraphOutput(TypedDict):
     parsed, and `chosen` the index of the attempt that gave it (without one, of the first that did not fail); `messages`
     is the conversation with that attempt's reply, empty where a question was asked; `prompts` maps each phase to the id
     and hash of its template; `ledger` has a record for every model call. In the `auto` graph `decision` is what the
-    policy chose, and `recheck` what became of the answer at hand, None where it was not looked at.
+    policy chose, `reconsidered` what became of the guide's guidance, and `recheck` of the answer at hand, None where
+    they were not looked at.
     """
 
     answer: str | None
@@ -83,6 +84,7 @@ class GraphOutput(TypedDict):
     prompts: dict[str, str]
     ledger: list[CallRecord]
     decision: NotRequired[Decision]
+    reconsidered: NotRequired[Decision | None]
     recheck: NotRequired[Decision | None]
 
 
@@ -151,6 +153,7 @@ class State(QuestionInput):
     answer: NotRequired[str | None]
     chosen: NotRequired[int | None]
     decision: NotRequired[Decision]
+    reconsidered: NotRequired[Decision | None]
     recheck: NotRequired[Decision | None]
     prompts: Annotated[dict[str, str], operator.or_]
     ledger: Annotated[list[CallRecord], operator.add]

@@ -71,11 +71,13 @@ def _without_stronger(reason: str, tried: list[Attempt], chosen: Attempt | None)
 
 def _led_to(state: State, record: CallRecord) -> CallRecord:
     """`record` with the decision that led to the call, where a policy decides."""
-    decision, recheck = state.get("decision"), state.get("recheck")
+    decision, attempt = state.get("decision"), record["attempt"]
     if decision is None:
         return record
-    escalated = record["attempt"] is not None and record["attempt"] >= state["asked"]["attempts"]
-    return {**record, "decision": recheck if escalated and recheck else decision}
+    if attempt is None:
+        return {**record, "decision": decision}
+    later = state.get("recheck") if attempt >= state["asked"]["attempts"] else state.get("reconsidered")
+    return {**record, "decision": later or decision}
 
 
 def winner(tried: Sequence[Attempt], task: Task) -> Attempt | None:

@@ -18,7 +18,7 @@ from sg_agent.serve.errors import ApiError, api_error
 from sg_agent.serve.watch import Watch, watching
 from sg_agent.throttle import asking
 
-GuideOutcome = Literal["used", "invalid", "failed", "skipped", "unanswered"]
+GuideOutcome = Literal["used", "dropped", "invalid", "failed", "skipped", "unanswered"]
 CONFIG: RunnableConfig = {"recursion_limit": 50}
 
 
@@ -111,6 +111,8 @@ class Answer:
         """What became of the guidance."""
         if self.output["guidance"] is not None:
             return "used"
+        if (reconsidered := self.output.get("reconsidered")) and reconsidered["route"] == "direct":
+            return "dropped"
         drafts = [record for record in self.output["ledger"] if record["role"] == "guide"]
         if any(record["error"] for record in drafts):
             return "failed"

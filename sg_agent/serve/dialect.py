@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sg_agent.gate.decision import decided
 from sg_agent.serve.answering import Answer, Ask, Delta, Guidance
 from sg_agent.serve.arms import Models
 from sg_agent.serve.errors import ApiError
@@ -54,12 +55,11 @@ class Dialect(Protocol):
 def about(answer: Answer) -> dict[str, Any]:
     """The reply's object `sg_agent`: how the question was answered."""
     output = answer.output
-    decided = {"decision": output["decision"], "recheck": output["recheck"]} if "decision" in output else {}
     return {
         "arm": answer.ask.target.arm,
         "route": output["route"],
         "reason": output["reason"],
-        **decided,
+        **decided(output),
         "guidance": output["guidance"],
         "answer": output["answer"] if answer.in_form or answer.ask.votes else None,
         "chosen": output["chosen"],

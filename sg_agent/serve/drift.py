@@ -7,6 +7,7 @@ fit anew is the operator's decision. Every worker watches what it serves.
 import logging
 from collections.abc import Iterator
 
+from sg_agent.gate.decision import decided
 from sg_agent.gate.drift import Watch, mean_test, rate_test, score_test
 from sg_agent.gate.policy import Learned
 from sg_agent.gate.reference import Rate, Reference
@@ -37,11 +38,11 @@ class Drift:
         if not self._watches or "decision" not in answer.output or answer.ask.question.get("given_guidance"):
             return
         output = answer.output
-        for stage, decision in (("decision", output["decision"]), ("recheck", output["recheck"])):
+        for stage, decision in decided(output).items():
             for route, score in decision["scores"].items() if decision else ():
                 self._add(f"{stage}:{route}", score)
-        if output["decision"]["route"] == "guided" and answer.guide_outcome in ("used", "invalid"):
-            self._add("guidance", float(answer.guide_outcome == "used"))
+        if output["decision"]["route"] == "guided" and answer.guide_outcome in ("used", "dropped", "invalid"):
+            self._add("guidance", float(answer.guide_outcome != "invalid"))
         if output["decision"]["route"] != "escalate":
             self._note_agreement(answer)
 

@@ -52,8 +52,8 @@ def log_request(record: Record) -> None:
         "cost_usd": record.cost_usd,
         "retries": record.retries,
     }
-    if record.decision is not None:
-        fields |= {"route": record.route, "decision": record.decision, "recheck": record.recheck}
+    if record.decisions:
+        fields |= {"route": record.route, **record.decisions}
     if record.content is not None:
         fields["content"] = record.content
     requests.info("request", extra={"fields": fields})

@@ -97,8 +97,8 @@ class Metrics:
         self._in_flight.dec()
         self._requests.labels(*which, str(record.status)).inc()
         self._guides.labels(*which, record.guide_outcome).inc()
-        if record.decision and record.route:
-            self._routes.labels(record.solver, record.decision["route"], record.route).inc()
+        if (decision := record.decisions.get("decision")) and record.route:
+            self._routes.labels(record.solver, decision["route"], record.route).inc()
         self._latency.labels(*which).observe(record.seconds)
         for role, direction, tokens in record.tokens:
             self._tokens.labels(*which, role, direction).inc(tokens)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sg_agent.gate.decision import Decision, GateRoute
+from sg_agent.gate.decision import Decision, GateRoute, decided
 from sg_agent.ledger import CallRecord
 from sg_agent.serve.answering import Answer, GuideOutcome, Run
 from sg_agent.serve.routing import logged
@@ -14,7 +14,7 @@ from sg_agent.serve.routing import logged
 class Record:
     """One request, filled in as it goes. `arm` and `solver` are only ever names that the server knows.
 
-    `route`, `decision` and `recheck` are there of the arm `auto`.
+    `route` and `decisions`, by stage, are there of the arm `auto`.
     """
 
     id: str
@@ -34,8 +34,7 @@ class Record:
     cost_usd: float | None = 0.0
     content: dict[str, object] | None = None
     route: GateRoute | None = None
-    decision: Decision | None = None
-    recheck: Decision | None = None
+    decisions: dict[str, Decision | None] = field(default_factory=dict)
 
     def answered(self, answer: Answer) -> None:
         """Note how the question was answered."""
@@ -45,8 +44,7 @@ class Record:
         if "decision" in answer.output:
             policy = answer.ask.target.policy
             self.route = answer.output["route"]
-            self.decision = logged(answer.output["decision"], policy)
-            self.recheck = logged(answer.output["recheck"], policy)
+            self.decisions = {stage: logged(one, policy) for stage, one in decided(answer.output).items()}
         self.ledger, self.cost_usd = answer.output["ledger"], answer.cost_usd
 
     def failed(self, run: Run) -> None:

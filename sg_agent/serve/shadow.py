@@ -183,7 +183,7 @@ def shown_route(answer: Answer) -> GateRoute | None:
     if any(record["error"] for record in output["ledger"]) or any(one["tool_calls"] for one in output["attempts"]):
         return None
     if "decision" in output:
-        return "escalate" if output["route"] == "escalate" else output["decision"]["route"]
+        return "escalate" if output["route"] == "escalate" else _cheap_route(output)
     return next((route for route, arm in ARMS.items() if arm == ask.target.arm), None)
 
 
@@ -192,11 +192,19 @@ def routes_of(answer: Answer) -> dict[GateRoute, LiveAnswer]:
     output, shown = answer.output, shown_route(answer)
     assert shown
     known = {shown: _live(output)}
-    if shown == "escalate" and (decided := output["decision"]["route"]) != shown:
+    if shown == "escalate" and (decided := _cheap_route(output)) != shown:
         best = winner(answer.cheap, answer.task)
         calls = [one for one in output["ledger"] if (one["attempt"] or 0) < answer.ask.settings.attempts]
         known[decided] = _live({**output, "attempts": answer.cheap, "answer": best and best["answer"], "ledger": calls})
+    if "direct" in known:  # by itself, without the calls for guidance that was dropped
+        own = known["direct"]
+        own["ledger"] = [call for call in own["ledger"] if call["role"] == "solver"]
     return known
+
+
+def _cheap_route(output: GraphOutput) -> GateRoute:
+    """The route that the policy chose in the end, before any answer was looked at."""
+    return (output["reconsidered"] or output["decision"])["route"]
 
 
 def _live(output: GraphOutput) -> LiveAnswer:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gate_runs import rows, strong_run, weak_run
+from gate_runs import rows, strong_run, telling_run, weak_run
 
 from sg_agent.errors import ConfigError, DataError
 from sg_agent.evals.gate.calibrate import Goal, calibrate, lower_bound, unseen, upper_bound
 from sg_agent.evals.gate.examples import Examples, read_examples
 from sg_agent.evals.gate.fit import fit_gate
-from sg_agent.evals.gate.frontier import Costs, Point, apgr, points
+from sg_agent.evals.gate.frontier import SECOND_LOOK, Costs, Point, apgr, points
 from sg_agent.evals.gate.plot import frontier, reliability
 from sg_agent.gate import Gate
 
@@ -117,6 +117,60 @@ def test_the_cheapest_way_to_an_accuracy_is_picked(two: tuple[Gate, Examples]) -
     assert promise["accuracy_lower"] < promise["accuracy"]
     assert promise["usd_per_1000"] is not None
     assert promise["usd_per_1000"] < 4
+
+
+@pytest.fixture(scope="module")
+def telling(tmp_path_factory: pytest.TempPathFactory) -> tuple[Gate, Examples]:
+    """A gate that looks at what the guide has written."""
+    examples = read_examples([telling_run(tmp_path_factory.mktemp("telling"), ASKED).path])
+    return fit_gate(examples, hold_out=0.6).gate, examples
+
+
+def test_guidance_that_is_dropped_is_paid_for_with_the_answer_alone(telling: tuple[Gate, Examples]) -> None:
+    gate, examples = telling
+    held_out = unseen(gate, examples)
+    calls = sum(example.guide_calls for example in held_out)
+    found = points(gate, held_out, {})
+    first, second = ({one["threshold"]: one for one in of(found, family)}[-0.26] for family in ("auto", SECOND_LOOK))
+    dropped = second["shares"]["direct"] * len(held_out)
+    assert dropped > 50
+    assert (first["shares"]["direct"], first["guide_calls"], second["guide_calls"]) == (0, calls, calls)
+    # a call of the guide is $0.002, one of the solver $0.001, with guidance and without
+    assert first["usd_per_1000"] == second["usd_per_1000"] == pytest.approx(1 + 2 * calls / len(held_out))
+    assert second["breaks"] < first["breaks"] / 2
+    priced = of(points(gate, held_out, {"direct": 0.001, "guided": 0.004}), SECOND_LOOK)[63]
+    share = priced["shares"]["direct"]
+    assert priced["threshold"] == -0.26
+    assert priced["usd_per_1000"] == pytest.approx(1000 * (0.004 + 0.001 * share))
+
+
+def test_a_promise_by_the_second_look_holds_on_fresh_questions(telling: tuple[Gate, Examples], tmp_path: Path) -> None:
+    made, report = calibrate(*telling, Goal(max_breaks=0.2), {})
+    promise = report["promise"]
+    assert promise
+    assert (promise["family"], promise["kept"], made.looks_again) == (SECOND_LOOK, True, True)
+    best = max(one["accuracy"] for one in of(report["points"], "auto"))
+    assert promise["accuracy"] > best
+    fresh = read_examples([telling_run(tmp_path, rows(2000, seed=77), seed=78).path]).items
+    broken, alone = 0, sum(one.right["direct"] for one in fresh)
+    for one in fresh:
+        route = made.decide(one.row)["route"]
+        looked = made.reconsider(one.row, one.guidance) if route == "guided" and one.guidance else None
+        broken += one.right["direct"] and not one.right[looked["route"] if looked else route]
+    assert broken / alone <= 0.2
+    assert made.reference
+    assert {"reconsidered:direct", "reconsidered:guided"} <= made.reference.scores.keys()
+
+
+def test_a_gate_that_needs_log_probabilities_keeps_guidance_without(
+    telling: tuple[Gate, Examples], tmp_path: Path
+) -> None:
+    gate, _ = telling
+    silent = read_examples([telling_run(tmp_path, rows(100, seed=4), logprobs=False).path])
+    assert not of(points(gate, silent.items, {}), SECOND_LOOK)
+    for one in silent.items:
+        found = one.guidance and gate.reconsider(one.row, one.guidance)
+        assert not found or (found["route"], "not given: the guidance is kept" in found["reason"]) == ("guided", True)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,17 @@
 """Fitting a gate from eval runs: what it learns, and which runs it refuses."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from gate_runs import is_hard, rows, strong_run, weak_run
+from gate_runs import is_hard, rows, strong_run, telling_run, weak_run
 from recorded_run import answered, failed, record
 
 from sg_agent.errors import ConfigError, DataError
 from sg_agent.evals.gate.estimator import fit_head, quality
-from sg_agent.evals.gate.examples import read_examples
+from sg_agent.evals.gate.examples import Examples, read_examples
 from sg_agent.evals.gate.fit import Fitted, fit_gate, weights
 from sg_agent.gate.head import Head
 
@@ -172,3 +173,39 @@ def test_calibration_error_is_the_distance_from_the_diagonal() -> None:
     labels = np.array([True, False] * 50)
     assert quality(np.full(100, 0.5), labels).ece == pytest.approx(0)
     assert quality(np.full(100, 0.9), labels).ece == pytest.approx(0.4)
+
+
+@pytest.fixture(scope="module")
+def telling(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    return read_examples([telling_run(tmp_path_factory.mktemp("telling"), ASKED).path])
+
+
+def test_a_second_look_learns_what_the_guidance_says(telling: Examples) -> None:
+    gate = fit_gate(telling).gate
+    assert gate.looks_again
+    assert gate.second
+    assert gate.second.quality
+    assert gate.heads["guided"].quality
+    assert gate.heads["guided"].quality.auc < 0.6 < 0.85 < gate.second.quality.auc
+    assert "guidance:signal:mean_logprob" in gate.second.features
+    shown = [one for one in telling.items if one.guidance]
+    right = 0
+    for one in shown:
+        assert one.guidance
+        found = gate.reconsider(one.row, one.guidance)
+        assert found
+        right += (found["route"] == "direct") == ("Guess" in one.guidance.text)
+    assert right / len(shown) > 0.9
+
+
+def test_log_probabilities_that_some_guidance_lacks_are_left_out_of_all(telling: Examples, tmp_path: Path) -> None:
+    silent = read_examples([telling_run(tmp_path, rows(40, seed=6), logprobs=False).path])
+    gate = fit_gate(replace(telling, items=(*telling.items, *silent.items))).gate
+    assert gate.second
+    assert not any("signal" in name for name in gate.second.features)
+    assert "guidance:steps" in gate.second.features
+
+
+def test_guidance_that_tells_no_more_than_the_question_is_not_looked_at(fitted: Fitted) -> None:
+    assert (fitted.gate.second, fitted.gate.looks_again) == (None, False)
+    assert "hardly more than the question" in fitted.gate.notes[-1]

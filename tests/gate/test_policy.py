@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
-from gate_heads import EASY, HARD, cascading, make
+from gate_heads import EASY, HARD, cascading, head, make
 
 from sg_agent.errors import ConfigError, ModelError
 from sg_agent.gate import CheapAnswer
 from sg_agent.gate.policy import Always, ByFunction, ByTask, Learned, Models, Never, Policy, WithinBudget
+from sg_agent.gate.routing import with_signals
+from sg_agent.models import load_model
 from sg_agent.rows import Row
 
 PAIR = Models("openai:guide", "openai:solver")
@@ -69,6 +71,40 @@ def test_a_budget_takes_the_best_route_that_it_can_pay() -> None:
     gate = make(usd={"direct": 0.001, "guided": 0.002})
     assert [WithinBudget(1, gate=gate).decide(row)["route"] for row in (EASY, HARD)] == ["direct", "direct"]
     assert [WithinBudget(2, gate=gate).decide(row)["route"] for row in (EASY, HARD)] == ["direct", "guided"]
+
+
+class Known:
+    """What is known of every question."""
+
+    name = "mine"
+
+    def __call__(self, row: Row) -> dict[str, float]:
+        return {"state0": 9.0 if row is HARD else -9.0}
+
+
+def test_a_budget_gives_its_gate_the_signals_that_it_was_fitted_with() -> None:
+    heads = {"direct": head("signal:state0", -1.0, 0.0), "guided": head("characters", 0.0, 0.0)}
+    gate = make(heads=heads, usd={"direct": 0.001, "guided": 0.002})
+    told = WithinBudget(2, gate=gate, signals=Known())
+    assert [told.decide(row)["route"] for row in (EASY, HARD)] == ["direct", "guided"]
+    assert "within $2" in told.decide(HARD)["reason"]
+    for usd, route in ((2, "guided"), (1, "direct")):  # which is all that it can pay
+        untold = WithinBudget(usd, gate=gate).decide(EASY)
+        assert (untold["route"], untold["scores"]) == (route, {})
+        assert f"signals that are not given (signal:state0): {route}, to be safe" in untold["reason"]
+
+
+def test_a_guide_in_this_process_gives_a_policy_the_signals_of_its_gate() -> None:
+    guide = load_model("embedded:guide")
+    gate = make()
+    fitted = gate.model_copy(update={"passport": gate.passport.model_copy(update={"signals": "guide"})})
+    for policy in (Learned(fitted), WithinBudget(1, gate=fitted)):
+        given = with_signals(policy, guide)
+        assert isinstance(given, Learned | WithinBudget)
+        assert given.signals
+        assert given.signals.name == "guide"
+    for policy in (Learned(gate), WithinBudget(1), WithinBudget(1, gate=gate)):
+        assert with_signals(policy, guide) is policy
 
 
 def test_without_a_known_cost_questions_are_guided_and_the_reason_says_so() -> None:

@@ -11,6 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from sg_agent import ScriptedModel, Settings, auto
 from sg_agent.errors import ConfigError, ModelError, RunError
 from sg_agent.gate.decision import Decision, GateRoute
+from sg_agent.gate.guidance import Guidance
 from sg_agent.gate.policy import Always, ByFunction, Learned, Models, Never, Policy
 from sg_agent.graphs import GraphOutput, QuestionInput
 from sg_agent.rows import Row
@@ -176,6 +177,68 @@ def test_a_recheck_that_fails_does_not_pay_for_the_stronger_solver() -> None:
     assert "KeyError" in output["recheck"]["reason"]
 
 
+class Doubting(Always):
+    """Drops guidance, or says what it is told to, and remembers what it has seen."""
+
+    def __init__(self, said: GateRoute | Exception = "direct") -> None:
+        self.said, self.seen = said, list[Guidance]()
+
+    def reconsider(self, row: Row, guidance: Guidance) -> Decision | None:
+        assert row.question == QUESTION["question"]
+        self.seen.append(guidance)
+        if isinstance(self.said, Exception):
+            raise self.said
+        return {"route": self.said, "scores": {"direct": 0.8, "guided": 0.4}, "threshold": 0.1, "reason": "P(right)"}
+
+
+def test_guidance_may_be_dropped_once_it_is_written() -> None:
+    models, policy = Cast(says("Answer: 7")), Doubting()
+    output = models.ask(policy, attempts=2)
+    assert (output["answer"], output["route"], output["guidance"], models.calls) == ("7", "direct", None, (1, 2, 0))
+    assert policy.seen == [Guidance(PLAN)]
+    assert output["reason"] == "guidance was dropped: P(right)"
+    assert (output["decision"]["route"], output["reconsidered"]["route"]) == ("guided", "direct")
+    led = [(record["role"], record["decision"]["route"]) for record in output["ledger"]]
+    assert led == [("guide", "guided"), ("solver", "direct"), ("solver", "direct")]
+    assert not any(PLAN in str(messages) for messages in models.solver.calls)
+    assert set(output["prompts"]) == {"guide", "cot"}
+
+
+def test_guidance_that_is_kept_is_used_and_the_look_is_in_the_output() -> None:
+    output = Cast(says("Answer: 7")).ask(Doubting("guided"))
+    assert (output["route"], output["guidance"], output["reconsidered"]["scores"]["guided"]) == ("guided", PLAN, 0.4)
+    assert output["ledger"][-1]["decision"] == output["reconsidered"]
+    assert Cast(says("Answer: 7")).ask(Always())["reconsidered"] is None
+
+
+def test_an_answer_without_the_dropped_guidance_may_be_escalated() -> None:
+    output = Cast(says("no idea")).ask(Doubting())
+    assert (output["answer"], output["route"], output["recheck"]["route"]) == ("7", "escalate", "escalate")
+    assert output["ledger"][-1]["decision"] == output["recheck"]
+
+
+def test_only_guidance_that_passed_the_check_is_looked_at() -> None:
+    policy, bad = Doubting(), Cast(says("Answer: 7"))
+    bad.guide = says("The answer is 7.")
+    output = bad.ask(policy)
+    assert (policy.seen, output["reconsidered"], bad.calls) == ([], None, (2, 1, 0))
+    again = Cast(says("Answer: 7"))
+    again.guide = ScriptedModel(replies=["The answer is 7.", PLAN])
+    assert (again.ask(policy)["route"], policy.seen, again.calls) == ("direct", [Guidance(PLAN)], (2, 1, 0))
+    given = Cast(says("Answer: 7")).ask(policy, question={**QUESTION, "given_guidance": PLAN})
+    assert (given["route"], given["reconsidered"], len(policy.seen)) == ("guided", None, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"), [(KeyError("x"), "KeyError: 'x'; the guidance is kept"), ("escalate", "it chose 'escalate'")]
+)
+def test_a_second_look_that_fails_keeps_the_guidance(said: GateRoute | Exception, why: str) -> None:
+    output = Cast(says("Answer: 7")).ask(Doubting(said))
+    assert (output["route"], output["guidance"], output["reconsidered"]["route"]) == ("guided", PLAN, "guided")
+    assert output["reconsidered"]["reason"].startswith("the policy failed: ")
+    assert why in output["reconsidered"]["reason"]
+
+
 def test_guidance_that_comes_with_the_question_is_used() -> None:
     models = Cast(says("Answer: 7"))
     output = models.ask(Never(), question={**QUESTION, "given_guidance": PLAN})
@@ -183,7 +246,7 @@ def test_guidance_that_comes_with_the_question_is_used() -> None:
 
 
 async def test_async_gives_what_sync_gives() -> None:
-    graph = auto(says(PLAN), says("no idea"), policy=Always(), stronger=says("Answer: 7")).compile()
+    graph = auto(says(PLAN), says("no idea"), policy=Doubting(), stronger=says("Answer: 7")).compile()
     first, second = graph.invoke(QUESTION), await graph.ainvoke(QUESTION)
     for output in (first, second):
         for record in output["ledger"]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from gate_heads import cascading, make
+from gate_heads import cascading, head, make
 from serving import PLAN, body, guide, serving, solver
 
 from sg_agent.errors import ConfigError, ModelError
@@ -73,6 +73,28 @@ def test_a_gate_decides_per_question_and_every_reply_says_so(tmp_path: Path, cap
     assert "pens" not in str(lines)
     assert 'sg_agent_routes_total{decided="direct",model="s",route="direct"} 1.0' in page
     assert 'sg_agent_routes_total{decided="guided",model="s",route="guided"} 1.0' in page
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_guidance_that_is_dropped_is_shown_to_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stream: bool
+) -> None:
+    caplog.set_level(logging.INFO, "sg_agent.serve.requests")
+    gate = make(second=head("guidance:characters", 0.0, -5.0), looks_again=True)
+    with serving(routing=Routing(gate=fitted(tmp_path / "gate.json", gate))) as address:
+        if stream:
+            deltas, told = streamed(address, question=LONG)
+            assert "sg_agent_guidance" not in str(deltas)
+            assert "Add what came" not in str(deltas)
+        else:
+            told = post(address, question=LONG).json()["sg_agent"]
+        page = httpx.get(f"{address}/metrics").text
+    assert (told["route"], told["guidance"], told["reconsidered"]["route"]) == ("direct", None, "direct")
+    (line,) = (record.fields for record in caplog.records)  # type: ignore[attr-defined]
+    assert (line["guide"], line["decision"]["route"]) == ("dropped", "guided")
+    assert line["reconsidered"] == told["reconsidered"]
+    assert 'outcome="dropped"' in page
+    assert 'sg_agent_routes_total{decided="guided",model="s",route="direct"} 1.0' in page
 
 
 def test_the_responses_endpoint_and_a_vote_are_routed_too() -> None:

@@ -14,9 +14,12 @@ from chat_server import ChatServer, Refusal, chat_server
 from serving import PLAN, body, guide, serving, solver
 
 from sg_agent.errors import ConfigError
+from sg_agent.gate.decision import Decision, plain
+from sg_agent.gate.guidance import Guidance
 from sg_agent.gate.live import LiveFolder
-from sg_agent.gate.policy import ByFunction
+from sg_agent.gate.policy import Always, ByFunction
 from sg_agent.gate.routing import Routing
+from sg_agent.rows import Row
 from sg_agent.scripted import ScriptedModel
 from sg_agent.serve.config import ServeConfig, ShadowConfig
 from sg_agent.serve.journals import prepare
@@ -113,6 +116,23 @@ def test_an_escalated_answer_keeps_the_cheap_one_that_it_replaced(tmp_path: Path
     assert len(answerer.calls) == 2
     (line,) = folder(tmp_path).lines()[0].values()
     assert [len(line["answers"][route]["attempts"]) for route in ("direct", "escalate")] == [1, 2]
+
+
+def test_what_was_answered_without_the_dropped_guidance_is_kept_as_direct(tmp_path: Path) -> None:
+    class Dropping(Always):
+        def reconsider(self, row: Row, guidance: Guidance) -> Decision | None:
+            return plain("direct", guidance.text)
+
+    answerer = ScriptedModel(replies=thinking, model="solver")
+    with serving(
+        solvers={"s": answerer}, routing=Routing(Dropping()), shadow=ShadowConfig(1, tmp_path), guidance_cache=0
+    ) as address:
+        post(address, "auto/s")
+        until(lambda: outcomes(address))
+    (line,) = folder(tmp_path).lines()[0].values()
+    assert (line["shown"], answers(tmp_path)) == ("direct", [{"direct": "8", "guided": "7"}])
+    roles = {route: [one["role"] for one in answer["ledger"]] for route, answer in line["answers"].items()}
+    assert roles == {"direct": ["solver"], "guided": ["guide", "solver"]}
 
 
 def test_only_a_share_is_asked_again_and_nothing_that_cannot_be_compared(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Literal, TypedDict
 from sg_agent.errors import ConfigError, DataError, MissingExtra
 from sg_agent.evals.gate.examples import Example, Examples
 from sg_agent.evals.gate.fit import ENOUGH
-from sg_agent.evals.gate.frontier import THRESHOLDS, Costs, Point, costs_of, families, point, points
+from sg_agent.evals.gate.frontier import SECOND_LOOK, THRESHOLDS, Costs, Point, costs_of, families, point, points
 from sg_agent.evals.gate.live import SUITE
 from sg_agent.evals.gate.reference import reference_of
 from sg_agent.gate import Gate
@@ -161,6 +161,7 @@ def with_promise(gate: Gate, promise: Promise) -> Gate:
         update={
             "threshold": gate.threshold if start else promise["threshold"],
             "cascade": promise["threshold"] if cascade else None,
+            "looks_again": promise["family"] == SECOND_LOOK,
             "start": start,
             "promise": dict(promise),
         }
@@ -189,7 +190,7 @@ def _few_breaks(gate: Gate, examples: Sequence[Example], costs: Costs, most: flo
             if changes and upper_bound(int(found["breaks"]), breakable, confidence) > most:
                 break
             kept.append(found)
-    best = max(kept, key=lambda one: (one["accuracy"], -(one["usd_per_1000"] or 0.0)))
+    best = max(kept, key=lambda one: (one["accuracy"], -(one["usd_per_1000"] or 0.0), -one["guide_calls"]))
     alone = best["shares"]["direct"] == 1
     promise = _promise("max_breaks", most, best, "tested on all held-out questions", confidence, alone=alone)
     if alone and any(one["shares"]["direct"] < 1 for one in kept):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from sg_agent.errors import MissingExtra
-from sg_agent.gate.head import FARTHEST, Bin, Head, Quality
+from sg_agent.gate.head import FARTHEST, WORD, Bin, Head, Quality
 
 try:
     import numpy as np
@@ -43,11 +43,11 @@ class Table(NamedTuple):
 
 def table(rows: Sequence[Values]) -> Table:
     """One column per feature that varies; hashed words come last."""
-    names = sorted({name for row in rows for name in row}, key=lambda name: (name.startswith("word:"), name))
+    names = sorted({name for row in rows for name in row}, key=lambda name: (name.startswith(WORD), name))
     matrix = np.array([[row.get(name, 0.0) for name in names] for row in rows], dtype=float)
     varies = matrix.std(axis=0) > EPSILON
     kept = [name for name, keep in zip(names, varies, strict=True) if keep]
-    return Table(kept, matrix[:, varies], sum(not name.startswith("word:") for name in kept))
+    return Table(kept, matrix[:, varies], sum(not name.startswith(WORD) for name in kept))
 
 
 def fit_head(rows: Sequence[Values], right: Sequence[bool], *, seed: int = 0, judge: bool = True) -> Head:

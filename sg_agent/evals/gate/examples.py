@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sg_agent.errors import ConfigError, DataError
 from sg_agent.evals.arms import shown_name
@@ -20,6 +20,7 @@ from sg_agent.evals.store import ResultStore
 from sg_agent.gate import CheapAnswer, GateRoute, Signals
 from sg_agent.gate.decision import ROUTES
 from sg_agent.gate.gate import Known, question_hash
+from sg_agent.gate.guidance import Guidance
 from sg_agent.gate.live import LiveFolder
 from sg_agent.ledger import total_cost, version_role
 from sg_agent.rows import Row
@@ -29,20 +30,25 @@ SAME_MODELS = ("guide", "solver", "guide_sha256", "solver_sha256")
 SAME_IN_ALL = ("suite", *SAME_MODELS, "prompts", "temperature")
 
 
+Leg = GateRoute | Literal["guide"]
+
+
 @dataclass(frozen=True)
 class Example:
-    """One question. `usd` per route is None while a price is unknown; `replies` are what a cascade may doubt.
+    """One question. `usd` per route, and of the guide's calls alone, is None while a price is unknown; `replies` are
+    what a cascade may doubt.
 
-    `valid` says whether the guidance passed the check, None without a guided route; `attempts` is how often the solver
-    was asked; `versions` are role (guide, solver, stronger), model and fingerprint of the replies, as they said.
+    `guidance` is what passed the check, after `guide_calls`; `attempts` is how often the solver was asked; `versions`
+    are role (guide, solver, stronger), model and fingerprint of the replies, as they said.
     """
 
     row: Row
     right: Mapping[GateRoute, bool]
-    usd: Mapping[GateRoute, float | None]
+    usd: Mapping[Leg, float | None]
     replies: Mapping[GateRoute, CheapAnswer]
     signals: Mapping[str, float] = field(default_factory=dict)
-    valid: bool | None = None
+    guidance: Guidance | None = None
+    guide_calls: int = 0
     attempts: int = 1
     versions: frozenset[tuple[str, str, str]] = frozenset()
 
@@ -193,16 +199,20 @@ def _check_prompts(stamps: Iterable[str]) -> None:
 
 
 def _example(row: Row, answers: Mapping[GateRoute, ArmResult]) -> Example:
+    guided = answers.get("guided")
+    drafts = [call for call in guided["ledger"] if call["role"] == "guide"] if guided else []
+    usd: dict[Leg, float | None] = {route: total_cost(answer["ledger"]) for route, answer in answers.items()}
     return Example(
         row,
         {route: bool(answer["correct"]) for route, answer in answers.items()},
-        {route: total_cost(answer["ledger"]) for route, answer in answers.items()},
+        {**usd, "guide": total_cost(drafts)},
         {
             route: CheapAnswer.of(_plain(answer), answer["answer"], row.task)
             for route, answer in answers.items()
             if route != "escalate"
         },
-        valid=answers["guided"]["guidance"] is not None if "guided" in answers else None,
+        guidance=Guidance.of(guided["guidance"], drafts) if guided and guided["guidance"] is not None else None,
+        guide_calls=len(drafts),
         attempts=len(answers["direct"]["attempts"]),
         versions=frozenset(
             (version_role(call["role"], stronger=route == "escalate"), call["model"], call.get("fingerprint", ""))

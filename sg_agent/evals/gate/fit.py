@@ -13,6 +13,7 @@ from sg_agent.evals.gate.examples import Example, Examples
 from sg_agent.files import check_writable
 from sg_agent.gate import Gate, GateRoute, Passport
 from sg_agent.gate.gate import named_signals
+from sg_agent.gate.guidance import Guidance, guidance_features, guidance_words
 from sg_agent.gate.head import Head
 from sg_agent.gate.question import question_features, word_features
 from sg_agent.gate.reply import reply_features
@@ -21,6 +22,7 @@ from sg_agent.versions import package_versions
 FEWEST, ENOUGH = 60, 200
 FEWEST_OF_A_KIND = 10
 LEAST_WEIGHT = 0.25
+WORTH = 0.02  # of the log loss: what a second look must take off it
 PACKAGES = ("sg-agent", "scikit-learn", "numpy")
 
 
@@ -33,7 +35,8 @@ class Fitted:
 
 
 def fit_gate(examples: Examples, *, hold_out: float = 0.3, seed: int = 0) -> Fitted:
-    """Fit a head per route, and for the cheap ones a check of their answers where there is a stronger solver.
+    """Fit a head per route, one of the guidance that was written, and for the cheap ones a check of their answers where
+    there is a stronger solver.
 
     Raises ConfigError for a share that is none, DataError for too few or one-sided answers.
     """
@@ -53,16 +56,48 @@ def fit_gate(examples: Examples, *, hold_out: float = 0.3, seed: int = 0) -> Fit
             ]
             checks[route] = fit_head(values, right[route], seed=seed)
     usd = {route: mean_usd(seen, route) for route in examples.routes}
+    second, notes = _second(seen, questions, heads["guided"], seed) if "guided" in heads else (None, [])
     gate = Gate(
         passport=_passport(examples, seen),
         heads=heads,
         checks=checks,
+        second=second,
+        looks_again=second is not None,
         weights=weights(usd),
         usd=usd,
         cascade=0.0 if checks else None,
-        notes=[*examples.notes, *_notes(heads, len(seen))],
+        notes=[*examples.notes, *_notes(heads, len(seen)), *notes],
     )
     return Fitted(gate, len(examples.items) - len(seen))
+
+
+def _second(
+    seen: Sequence[Example], questions: Sequence[dict[str, float]], guided: Head, seed: int
+) -> tuple[Head | None, list[str]]:
+    """P(right) by the guidance that was written, and notes. None where too few have any, and where it tells hardly more
+    than the question: promises are tested for every family of the gate, and share their 5%. Log-probabilities that some
+    lack are left out of all.
+    """
+    shown = [
+        (example, example.guidance, values) for example, values in zip(seen, questions, strict=True) if example.guidance
+    ]
+    right = [example.right["guided"] for example, _, _ in shown]
+    if len(right) < FEWEST or min(sum(right), len(right) - sum(right)) < FEWEST_OF_A_KIND:
+        return None, []
+    told = all(guidance.logprobs for _, guidance, _ in shown)
+    values = []
+    for example, guidance, question in shown:
+        read = guidance if told else Guidance(guidance.text)
+        values.append({**question, **guidance_features(example.row, read), **guidance_words(read)})
+    second = fit_head(values, right, seed=seed)
+    first = guided if len(shown) == len(seen) else fit_head([question for _, _, question in shown], right, seed=seed)
+    assert second.quality
+    assert first.quality
+    after, before = second.quality.log_loss, first.quality.log_loss
+    if after <= (1 - WORTH) * before:
+        return second, []
+    said = f"what the guide writes tells hardly more than the question (log loss {after:.3f} against {before:.3f})"
+    return None, [f"{said}: there is no second look"]
 
 
 def mean_usd(examples: Sequence[Example], route: GateRoute) -> float | None:

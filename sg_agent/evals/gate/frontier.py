@@ -1,5 +1,6 @@
 """Accuracy against cost of every way to route the same questions: one route always, the gate at every threshold, a
-cascade at every doubt, the oracle gate (the cheapest right route) and chance.
+cascade at every doubt, the oracle gate (the cheapest right route) and chance. With a second look, the gate at every
+threshold again, to which guidance is then held too: where it is dropped, the guide was paid for and called in vain.
 
 `apgr` is RouteLLM's measure: the area under the performance gap recovered over the share of questions that are sent
 to the stronger route, 0 to 100% in steps of 10, by trapezoids (arXiv 2406.18665).
@@ -9,19 +10,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TypedDict
 
-from sg_agent.evals.gate.examples import Example
+from sg_agent.evals.gate.examples import Example, Leg
 from sg_agent.gate import Gate, GateRoute
 
 STEP = 0.02
 THRESHOLDS = tuple(round(1 - i * STEP, 2) for i in range(101))  # 1, where nothing changes, down to -1
 Costs = Mapping[GateRoute, float | None]  # dollars per question, over what the runs say
+SECOND_LOOK = "auto, second look"
+GUIDING = ("guide", "guided")
 
 
 class Point(TypedDict):
     """`family` at a `threshold`. A break is a question that `direct` gets right and this does not.
 
     `n` questions, `breakable` of which `direct` gets right; `shares` of the questions per route that gave the answer;
-    `usd_per_1000` None while a price is unknown. Of chance, numbers are expected ones.
+    `guide_calls` of all; `usd_per_1000` None while a price is unknown. Of chance, numbers are expected ones.
     """
 
     family: str
@@ -29,13 +32,14 @@ class Point(TypedDict):
     n: int
     accuracy: float
     usd_per_1000: float | None
+    guide_calls: float
     shares: dict[str, float]
     breakable: int
     breaks: float
     repairs: float
 
 
-Path = tuple[GateRoute, ...]  # the routes that were paid for; the last one gave the answer
+Path = tuple[Leg, ...]  # what was paid for; the last one, a route, gave the answer
 
 
 def points(gate: Gate, examples: Sequence[Example], costs: Costs) -> list[Point]:
@@ -51,18 +55,30 @@ def points(gate: Gate, examples: Sequence[Example], costs: Costs) -> list[Point]
 
 
 def families(gate: Gate, examples: Sequence[Example]) -> dict[str, Callable[[float], list[Path]]]:
-    """What a threshold chooses for every question: the gate, and a cascade from each route whose answers it checks."""
+    """What a threshold chooses for every question: the gate, the gate that looks again where it can, and a cascade from
+    each route whose answers it checks.
+    """
     scores = [gate.probabilities(example.row, example.signals) for example in examples]
+    again = [_again(gate, example) for example in examples]
 
     def auto(threshold: float) -> list[Path]:
         return [(gate.choose(score, threshold),) for score in scores]
 
+    def second_look(threshold: float) -> list[Path]:
+        return [
+            ("guide", "direct") if path == ("guided",) and seen and gate.choose(seen, threshold) == "direct" else path
+            for path, seen in zip(auto(threshold), again, strict=True)
+        ]
+
     def cascade(route: GateRoute, gains: Sequence[float]) -> Callable[[float], list[Path]]:
         return lambda threshold: [(route, "escalate") if gain >= threshold else (route,) for gain in gains]
 
-    return {"auto": auto} | {
-        f"cascade {route}": cascade(route, list(_gains(gate, examples, route))) for route in gate.checks
-    }
+    looks = {"auto": auto} | ({SECOND_LOOK: second_look} if any(again) else {})
+    return looks | {f"cascade {route}": cascade(route, list(_gains(gate, examples, route))) for route in gate.checks}
+
+
+def _again(gate: Gate, example: Example) -> dict[GateRoute, float] | None:
+    return gate.look_again(example.row, example.guidance, example.signals) if gate.second and example.guidance else None
 
 
 def _gains(gate: Gate, examples: Iterable[Example], route: GateRoute) -> Iterator[float]:
@@ -76,7 +92,7 @@ def point(
     family: str, threshold: float | None, examples: Sequence[Example], paths: Sequence[Path], costs: Costs
 ) -> Point:
     """What came of the questions on these paths."""
-    right = [example.right[path[-1]] for example, path in zip(examples, paths, strict=True)]
+    right = [_right(example, path) for example, path in zip(examples, paths, strict=True)]
     alone = [example.right["direct"] for example in examples]
     usd = _mean([_paid(example, path, costs) for example, path in zip(examples, paths, strict=True)])
     return {
@@ -85,11 +101,20 @@ def point(
         "n": len(examples),
         "accuracy": sum(right) / len(examples),
         "usd_per_1000": None if usd is None else 1000 * usd,
+        "guide_calls": sum(
+            example.guide_calls for example, path in zip(examples, paths, strict=True) if path[0] in GUIDING
+        ),
         "shares": {r: sum(path[-1] == r for path in paths) / len(paths) for r in examples[0].right},
         "breakable": sum(alone),
         "breaks": sum(was and not now for was, now in zip(alone, right, strict=True)),
         "repairs": sum(now and not was for was, now in zip(alone, right, strict=True)),
     }
+
+
+def _right(example: Example, path: Path) -> bool:
+    answered = path[-1]
+    assert answered != "guide"
+    return example.right[answered]
 
 
 def apgr(gains: Sequence[float], weak: Sequence[bool], strong: Sequence[bool]) -> float:
@@ -123,9 +148,12 @@ def costs_of(examples: Sequence[Example], route: GateRoute, costs: Costs) -> lis
 
 
 def _paid(example: Example, path: Path, costs: Costs) -> float | None:
+    """Guidance that was dropped cost what the guide's calls did; of a given cost of `guided` that is not known, so all
+    of it counts.
+    """
     total = 0.0
-    for route in path:
-        usd = costs.get(route, example.usd[route])
+    for leg in path:
+        usd = costs.get("guided" if leg == "guide" else leg, example.usd[leg])
         if usd is None:
             return None
         total += usd
@@ -158,6 +186,7 @@ def _chance(found: Sequence[Point], other: GateRoute) -> Iterator[Point]:
             "threshold": None,
             "accuracy": mixed(start["accuracy"], end["accuracy"]),
             "usd_per_1000": None if usd[0] is None or usd[1] is None else mixed(usd[0], usd[1]),
+            "guide_calls": mixed(start["guide_calls"], end["guide_calls"]),
             "shares": {"direct": 1 - share, other: share},
             "breaks": mixed(0, end["breaks"]),
             "repairs": mixed(0, end["repairs"]),

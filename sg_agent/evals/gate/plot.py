@@ -50,8 +50,7 @@ def frontier(points: Sequence[Point], promise: Promise | None) -> str:
 
 def reliability(gate: Gate) -> str:
     """What share was right over what was predicted, by head, on questions it was not fitted on."""
-    heads = {str(route): head for route, head in gate.heads.items()}
-    heads |= {f"{route}, answered": head for route, head in gate.checks.items()}
+    heads = gate.named_heads
     legend = {name: number for number, name in enumerate(heads)}
     chart = _figure("Share right against the predicted P(right); on the dashed line both are the same.", legend)
     upward = svg.Scale(0, 1, BOTTOM, svg.TOP)

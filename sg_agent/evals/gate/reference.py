@@ -6,6 +6,7 @@ from statistics import fmean, mode, pstdev
 
 from sg_agent.evals.gate.examples import Example
 from sg_agent.gate import Decision, Gate, GateRoute
+from sg_agent.gate.decision import Stage
 from sg_agent.gate.reference import Agreement, Rate, Reference, Scores
 from sg_agent.graphs.auto import AGREEMENT
 
@@ -19,8 +20,12 @@ def reference_of(gate: Gate, examples: Sequence[Example]) -> Reference:
         decision = gate.decide(example.row, signals=example.signals)
         _note(scores, "decision", decision)
         route = decision["route"]
-        if route == "guided" and example.valid is not None:
-            valid.append(example.valid)
+        if route == "guided":
+            valid.append(example.guidance is not None)
+            reconsidered = example.guidance and gate.reconsider(example.row, example.guidance, signals=example.signals)
+            if reconsidered:
+                _note(scores, "reconsidered", reconsidered)
+                route = reconsidered["route"]
         if route != "escalate":
             if example.attempts == attempts:
                 agreements.append(example.replies[route].agreement)
@@ -40,7 +45,7 @@ def reference_of(gate: Gate, examples: Sequence[Example]) -> Reference:
     )
 
 
-def _note(scores: dict[str, list[float]], stage: str, decision: Decision) -> None:
+def _note(scores: dict[str, list[float]], stage: Stage, decision: Decision) -> None:
     for route, score in decision["scores"].items():
         scores[f"{stage}:{route}"].append(score)
 
