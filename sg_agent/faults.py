@@ -49,8 +49,11 @@ def overloaded(error: BaseException | None) -> bool:
 
 
 def unbilled(error: BaseException | None) -> bool:
-    """Whether a call failed before anything was generated: refused with an HTTP status, or never sent."""
-    return any(http_status(cause) is not None or type(cause).__name__ in NEVER_SENT for cause in _causes(error))
+    """Whether a call failed before anything was generated: refused with an HTTP status, or never sent.
+
+    LangChain puts the response on errors that reading it raised, so a status below 400 refuses nothing.
+    """
+    return any((http_status(cause) or 0) >= 400 or type(cause).__name__ in NEVER_SENT for cause in _causes(error))
 
 
 def retry_after(error: BaseException | None) -> float | None:

@@ -3,7 +3,7 @@
 An unknown price is None and stays None in every sum it enters. Models that run in this process cost 0.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, NotRequired
 
 from langchain_core.language_models import BaseChatModel
@@ -28,6 +28,8 @@ class CallRecord(TypedDict):
 
     `cached` is True when the reply came from LangChain's model cache or LangGraph's node cache: it cost nothing.
     `retries` is there when the call was made again, as often as we know: what a client does by itself we do not see.
+    `lost` is there when tries before the last one failed and may have been billed: their errors. What they cost nobody
+    knows, so the cost of the call is None; tokens are the last try's.
     `fingerprint` is there when the provider says which of its systems replied. `run` is there while a graph runs and
     names the run that made the call. `decision` is there in the `auto` graph: what led to the call. `mean_logprob` and
     `least_logprob`, of the tokens that it wrote, are there of a guide that says them.
@@ -44,6 +46,7 @@ class CallRecord(TypedDict):
     cached: bool
     error: str | None
     retries: NotRequired[int]
+    lost: NotRequired[list[str]]
     fingerprint: NotRequired[str]
     run: NotRequired[str]
     decision: NotRequired[Decision]
@@ -86,12 +89,14 @@ def call_record(
     attempt: int | None = None,
     run: str | None = None,
     retries: int = 0,
+    lost: Sequence[str] = (),
     prices: Prices | None = None,
 ) -> CallRecord:
-    """The record of a call that was answered. `retries` are those of whoever called the model."""
+    """The record of a call that was answered. `retries`, and those `lost`, are those of whoever called the model."""
     record = reply_record(role, Source.of(model), reply, latency_s=latency_s, attempt=attempt, prices=prices)
     if known := retries + int(reply.response_metadata.get(RETRIES, 0)):
         record["retries"] = known
+    record = _with_lost(record, lost)
     return record if run is None else {**record, "run": run}
 
 
@@ -141,13 +146,19 @@ def as_paid_by(run: str, record: CallRecord) -> CallRecord:
     return {**mine, "cached": True, "cost_usd": 0.0, "latency_s": 0.0}
 
 
-def failed_call(role: Role, model: BaseChatModel, error: BaseException, *, attempt: int | None = None) -> CallRecord:
+def failed_call(
+    role: Role,
+    model: BaseChatModel,
+    error: BaseException,
+    *,
+    attempt: int | None = None,
+    lost: Sequence[str] = (),
+) -> CallRecord:
     """The record of a call that ended in an error: what it cost is not known, unless nothing was generated."""
-    source = Source.of(model)
-    free = source.provider in IN_PROCESS or unbilled(error)
-    return {
+    free = in_process(model) or unbilled(error)
+    record: CallRecord = {
         "role": role,
-        "model": source.spec,
+        "model": Source.of(model).spec,
         "attempt": attempt,
         "input_tokens": 0,
         "output_tokens": 0,
@@ -157,6 +168,11 @@ def failed_call(role: Role, model: BaseChatModel, error: BaseException, *, attem
         "cached": False,
         "error": f"{type(error).__name__}: {error}",
     }
+    return _with_lost(record, lost)
+
+
+def _with_lost(record: CallRecord, lost: Sequence[str]) -> CallRecord:
+    return {**record, "lost": list(lost), "cost_usd": None} if lost else record
 
 
 def price(model: BaseChatModel, usage: UsageMetadata | None, *, prices: Prices | None = None) -> float | None:

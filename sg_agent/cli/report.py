@@ -12,7 +12,7 @@ import typer
 from sg_agent.cli import options
 
 if TYPE_CHECKING:
-    from sg_agent.evals.pricing import Prices
+    from sg_agent.evals.pricing import GivenPrices
 
 HELP = """Write the report of a run again, from what its directory holds. No model is called.
 
@@ -57,10 +57,10 @@ def run(
 ) -> None:
     """Write the report and show its tables."""
     from sg_agent.cli.tables import print_bill, print_result
-    from sg_agent.evals.pricing import Prices
+    from sg_agent.evals.pricing import GivenPrices
     from sg_agent.evals.report import report_run
 
-    prices = Prices(
+    prices = GivenPrices(
         training_usd=training_cost,
         local_usd_per_hour=local_cost_per_hour,
         input_usd_per_million=input_price,
@@ -80,12 +80,12 @@ def run(
     typer.echo(f"report: {directory}/report.html")
 
 
-def _training_page(directory: Path, prices: "Prices", json_output: bool) -> None:
+def _training_page(directory: Path, prices: "GivenPrices", json_output: bool) -> None:
     from sg_agent.errors import ConfigError
-    from sg_agent.evals.pricing import Prices
+    from sg_agent.evals.pricing import GivenPrices
     from sg_agent.training.page import read_run, summary, write_page
 
-    if prices != Prices():
+    if prices != GivenPrices():
         raise ConfigError(f"{str(directory)!r} is a training run: prices are for runs of `sg-agent eval`")
     page = write_page(directory)
     run = summary(read_run(directory))

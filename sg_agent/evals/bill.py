@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from sg_agent.evals.graph import ArmResult
-from sg_agent.evals.pricing import Prices, billed, billed_call, busy_seconds, priced_seconds, unpriced
+from sg_agent.evals.pricing import GivenPrices, billed, billed_call, busy_seconds, priced_seconds, unpriced
 from sg_agent.evals.statistics import Comparison
 from sg_agent.evals.usage import ran_here
 from sg_agent.ledger import CallRecord
@@ -60,10 +60,9 @@ class Saving(TypedDict):
     missing: list[str]
 
 
-def bill(answers: Sequence[ArmResult], prices: Prices, *, superseded: Sequence[CallRecord] = ()) -> Bill:
-    """The bill of one arm's answers, at least one, and of the calls that were made for others since replaced."""
-    prices = prices.of(answers[0]["arm"])
-    ledgers = [*(answer["ledger"] for answer in answers), *([call] for call in superseded)]
+def bill(answers: Sequence[ArmResult], prices: GivenPrices, *, superseded: Sequence[Sequence[CallRecord]] = ()) -> Bill:
+    """The bill of one arm's answers, at least one, and of the ledgers of others since replaced."""
+    ledgers = [*(answer["ledger"] for answer in answers), *superseded]
     calls = [call for ledger in ledgers for call in ledger]
     seconds = sum(busy_seconds(ledgers, prices, len(answers)).values())
     hosted, local = billed(calls, prices), len(answers) * (priced_seconds(seconds, prices) or 0.0)

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from sg_agent.evals.arms import is_control
 from sg_agent.evals.graph import ArmResult
-from sg_agent.evals.pricing import Prices, billed, busy_seconds, local_seconds, priced_seconds, unpriced
+from sg_agent.evals.pricing import GivenPrices, billed, busy_seconds, local_seconds, priced_seconds, unpriced
 from sg_agent.ledger import CallRecord
 
 
@@ -46,7 +46,7 @@ class BreakEven(TypedDict):
 
 
 def break_evens(
-    results: Mapping[str, Sequence[ArmResult]], pairs: Mapping[str, tuple[str, str]], prices: Prices
+    results: Mapping[str, Sequence[ArmResult]], pairs: Mapping[str, tuple[str, str]], prices: GivenPrices
 ) -> dict[str, BreakEven]:
     """Pair -> its break-even, for arms in which a trained guide is called. Raises ConfigError for a bad price."""
     prices.check()
@@ -58,11 +58,11 @@ def break_evens(
 
 
 def break_even(
-    arm: str, answers: Sequence[ArmResult], baseline: str, others: Sequence[ArmResult], prices: Prices
+    arm: str, answers: Sequence[ArmResult], baseline: str, others: Sequence[ArmResult], prices: GivenPrices
 ) -> BreakEven:
     """After how many questions `arm` with its training has cost no more than `baseline`."""
-    running = {arm: _running(answers, prices.of(arm)), baseline: _running(others, prices.of(baseline))}
-    missing = sorted({*_missing(answers, prices.of(arm)), *_missing(others, prices.of(baseline))})
+    running = {arm: _running(answers, prices), baseline: _running(others, prices)}
+    missing = sorted({*_missing(answers, prices), *_missing(others, prices)})
     missing += ["the training cost"] if prices.training_usd is None else []
     with_guide, without = running[arm]["usd"], running[baseline]["usd"]
     saved = without - with_guide if without is not None and with_guide is not None else None
@@ -91,7 +91,7 @@ def _answered(answers: Sequence[ArmResult]) -> tuple[list[list[CallRecord]], lis
     return ledgers, [call for ledger in ledgers for call in ledger]
 
 
-def _running(answers: Sequence[ArmResult], prices: Prices) -> Running:
+def _running(answers: Sequence[ArmResult], prices: GivenPrices) -> Running:
     ledgers, calls = _answered(answers)
     questions = len(ledgers)
     each = 1 / max(questions, 1)
@@ -111,7 +111,7 @@ def _running(answers: Sequence[ArmResult], prices: Prices) -> Running:
     }
 
 
-def _missing(answers: Sequence[ArmResult], prices: Prices) -> list[str]:
+def _missing(answers: Sequence[ArmResult], prices: GivenPrices) -> list[str]:
     """What must be known to price these answers and is not, in words."""
     ledgers, calls = _answered(answers)
     local = prices.local_usd_per_hour is None and any(local_seconds(call, prices) for call in calls)

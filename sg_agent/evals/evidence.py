@@ -21,14 +21,14 @@ from sg_agent.rows import Row
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run as far as it has come. `results` has every arm of the directory that has an answer, `superseded` the calls
-    made for answers that no longer count.
+    """A run as far as it has come. `results` has every arm of the directory that has an answer, `superseded` the
+    ledgers of answers that no longer count.
     """
 
     record: RunRecord
     rows: tuple[Row, ...]
     results: Mapping[str, Sequence[ArmResult]]
-    superseded: Mapping[str, Sequence[CallRecord]]
+    superseded: Mapping[str, Sequence[Sequence[CallRecord]]]
     result: EvalResult
 
     @cached_property

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, Protocol, TypedDict
 
+from langchain_core.language_models import BaseChatModel
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
@@ -22,7 +23,8 @@ from sg_agent.evals.scoring import score
 from sg_agent.gate import Decision
 from sg_agent.gate.decision import decided
 from sg_agent.graphs.state import Attempt, GraphOutput, Route, Settings
-from sg_agent.ledger import CallRecord
+from sg_agent.ledger import CallRecord, failed_call, in_process
+from sg_agent.models import Model
 from sg_agent.rows import Row
 
 if TYPE_CHECKING:
@@ -93,7 +95,13 @@ def eval_graph(arms: Sequence[Arm], load: Load, *, admit: Admit = nullcontext) -
 
 
 def _branch(arm: Arm, load: Load, admit: Admit) -> Branch:
-    compiled = arm.graph(load).compile(name=arm.name)
+    models: list[BaseChatModel] = []
+
+    def loaded(model: Model) -> BaseChatModel:
+        models.append(load(model))
+        return models[-1]
+
+    compiled = arm.graph(loaded).compile(name=arm.name)
 
     async def answer(state: EvalState, *, runtime: Runtime[Settings]) -> EvalOutput:
         try:
@@ -103,15 +111,16 @@ def _branch(arm: Arm, load: Load, admit: Admit) -> Branch:
             return {"results": []}
 
     async def result(row: Row, settings: Settings) -> ArmResult:
-        start = time.perf_counter()
+        start, ledger = time.perf_counter(), None
         try:
             output = await compiled.ainvoke(arm.question(row), context=arm.settings(settings))
-            latency_s = time.perf_counter() - start
+            latency_s, ledger = time.perf_counter() - start, output["ledger"]
             return await asyncio.to_thread(answered, row, arm.name, output, latency_s)  # scoring may take seconds
         except BudgetSpent:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary that turns a failed question into an error record
-            return failed(row, arm.name, error, time.perf_counter() - start)
+            paid = _paid_till(error, models) if ledger is None else ledger
+            return failed(row, arm.name, error, time.perf_counter() - start, paid)
 
     return answer
 
@@ -120,7 +129,7 @@ def answered(row: Row, arm: str, output: GraphOutput | dict[str, Any], latency_s
     """The record of a question that an arm has answered, scored; an error record when one of its calls failed."""
     if broken := next((call for call in output["ledger"] if call["error"]), None):
         error = RunError(f"the {broken['role']} failed: {broken['error']}")
-        return {**failed(row, arm, error, latency_s), "ledger": output["ledger"]}
+        return failed(row, arm, error, latency_s, output["ledger"])
     scored = score(output["answer"], row)
     result: ArmResult = {
         "id": row.id,
@@ -142,7 +151,18 @@ def answered(row: Row, arm: str, output: GraphOutput | dict[str, Any], latency_s
     return result
 
 
-def failed(row: Row, arm: str, error: Exception, latency_s: float) -> ArmResult:
+def _paid_till(error: Exception, models: Sequence[BaseChatModel]) -> list[CallRecord]:
+    """The calls that were made before `error` ended a run over `models`.
+
+    Only a SolverError says which. Else each hosted model may have been asked, for nobody knows how much.
+    """
+    if isinstance(error, SolverError):
+        return error.ledger
+    calls = [failed_call("solver", model, error) for model in models if not in_process(model)]
+    return [{**call, "cost_usd": None} for call in {call["model"]: call for call in calls}.values()]
+
+
+def failed(row: Row, arm: str, error: Exception, latency_s: float, ledger: list[CallRecord]) -> ArmResult:
     """The record of a question that an arm could not answer: no score at all."""
     return {
         "id": row.id,
@@ -156,7 +176,7 @@ def failed(row: Row, arm: str, error: Exception, latency_s: float) -> ArmResult:
         "reason": None,
         "guidance": None,
         "attempts": [],
-        "ledger": error.ledger if isinstance(error, SolverError) else [],
+        "ledger": ledger,
         "latency_s": round(latency_s, 4),
         "prompts": {},
     }

@@ -65,14 +65,14 @@ def summarise_arm(
     *,
     multihop: bool,
     groups: Groups | None = None,
-    superseded: Sequence[CallRecord] = (),
+    superseded: Sequence[Sequence[CallRecord]] = (),
 ) -> ArmSummary:
     """One arm's results (at least one) in numbers; `multihop` adds F1.
 
-    `groups` has the group of each question id, `superseded` the calls made for answers that no longer count.
+    `groups` has the group of each question id, `superseded` the ledgers of answers that no longer count.
     """
     scored = [result for result in results if result["outcome"] != "error"]
-    calls = [*(call for result in results for call in result["ledger"]), *superseded]
+    calls = [call for ledger in [*(result["ledger"] for result in results), *superseded] for call in ledger]
     p50, p95 = percentiles([result["latency_s"] for result in results], 50, 95)
     correct = correct_by_id(results)
     share = proportion(list(correct.values()), groups=[groups[i] for i in correct] if groups else None)

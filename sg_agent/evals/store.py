@@ -17,14 +17,14 @@ Key = tuple[str, str]
 class ResultStore:
     """Open for reading and appending, as a context manager.
 
-    `latest` has what counts for each question and arm, `superseded` the calls of all other lines, by arm: they were
+    `latest` has what counts for each question and arm, `superseded` the ledgers of all other lines, by arm: they were
     paid for too. Raises ConfigError when another process has it open, DataError when a line but the last is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.latest: dict[Key, ArmResult] = {}
-        self.superseded: defaultdict[str, list[CallRecord]] = defaultdict(list)
+        self.superseded: defaultdict[str, list[list[CallRecord]]] = defaultdict(list)
         self.spent_usd = 0.0  # of all lines, the superseded included; unknown costs are left out
         self._journal = Journal(path)
 
@@ -70,7 +70,7 @@ class ResultStore:
         if kept and result["outcome"] == "error" and kept["outcome"] != "error":
             kept, result = result, kept
         if kept:
-            self.superseded[kept["arm"]] += kept["ledger"]
+            self.superseded[kept["arm"]].append(kept["ledger"])
         self.latest[key] = result
 
     def _keep_all(self, records: Iterable[Any]) -> None:

@@ -6,8 +6,9 @@ LangGraph retries it as `retry_policy` says. A `timeout` works in async runs onl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
@@ -17,13 +18,31 @@ from langgraph.runtime import get_runtime
 from langgraph.types import RetryPolicy
 
 from sg_agent.errors import BudgetSpent, UserError
-from sg_agent.faults import transient, unseen_by_client
+from sg_agent.faults import transient, unbilled, unseen_by_client
 from sg_agent.finish import broke_off
-from sg_agent.ledger import CallRecord, Role, call_record
+from sg_agent.ledger import CallRecord, Role, call_record, in_process
 from sg_agent.prices import Prices
 from sg_agent.prompts import Prompt
 
 StateT = TypeVar("StateT")
+
+TRIES = 3  # of one call at most
+LOST = "sg_agent_lost_tries"  # where a node's error has what `lost_before` says of it
+
+
+class _Failed(NamedTuple):
+    """Tries of a node that failed: the errors of those that may have been billed, None for the others.
+
+    `task` is LangGraph's note on the errors, which names the task.
+    """
+
+    task: str
+    tries: tuple[str | None, ...]
+
+
+_NONE = _Failed("", ())
+_failed: ContextVar[_Failed] = ContextVar("failed", default=_NONE)
+"""Set around the tries of a task, where LangGraph repeats it. Tasks beside each other have a copy each."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,7 @@ class ModelNode(Runnable[StateT, dict[str, Any]]):
             attempt=call.attempt,
             run=call.run,
             retries=_tries() - 1,
+            lost=_lost(),
             prices=self.prices,
         )
         return {"ledger": [record], **self.conclude(state, Answered(call, reply, record))}
@@ -122,6 +142,29 @@ def _tries() -> int:
     return info.node_attempt if info else 1
 
 
+def _lost() -> list[str]:
+    """The errors of this call's tries so far that may have been billed."""
+    info, failed = get_runtime().execution_info, _failed.get()
+    if info is None or info.node_attempt == 1 or info.task_id not in failed.task:
+        return []
+    return [error for error in failed.tries[1 - info.node_attempt :] if error]
+
+
+def lost_before(error: BaseException) -> list[str]:
+    """The errors of the tries that came before the last one, with `error`, and may have been billed."""
+    lost: list[str] = error.__dict__.get(LOST, [])
+    return lost
+
+
+def _remember(model: BaseChatModel, error: Exception) -> None:
+    """Keep a failed try for those that follow, and those before it on the error, for the node's error handler."""
+    task, failed = (getattr(error, "__notes__", None) or [""])[-1], _failed.get()
+    earlier = failed.tries[1 - TRIES :] if task == failed.task else ()
+    free = in_process(model) or unbilled(error)
+    _failed.set(_Failed(task, (*earlier, None if free else f"{type(error).__name__}: {error}")))
+    error.__dict__[LOST] = [said for said in earlier if said]
+
+
 def retry_policy(model: BaseChatModel, *, after_timeout: bool = True) -> RetryPolicy:
     """Who asks again when a call fails for a while (429, 5xx, a fault of the line), so that no two layers multiply.
 
@@ -134,8 +177,9 @@ def retry_policy(model: BaseChatModel, *, after_timeout: bool = True) -> RetryPo
     by_itself = getattr(model, "max_retries", 0) != 0
 
     def retry_on(error: Exception) -> bool:
+        _remember(model, error)
         if isinstance(error, NodeTimeoutError) and not after_timeout:
             return False
         return transient(error) and (not by_itself or unseen_by_client(error))
 
-    return RetryPolicy(max_attempts=3, retry_on=retry_on)
+    return RetryPolicy(max_attempts=TRIES, retry_on=retry_on)

@@ -16,7 +16,7 @@ from sg_agent.checks import break_tokens, check_guidance, clean_guidance
 from sg_agent.errors import ConfigError, DataError
 from sg_agent.finish import ReplyFinish, finish_of
 from sg_agent.graphs.chat import CHAT, Chat, split, within
-from sg_agent.graphs.model_node import Answered, Call, ModelNode
+from sg_agent.graphs.model_node import Answered, Call, ModelNode, lost_before
 from sg_agent.graphs.sampling import solver_temperature
 from sg_agent.graphs.state import (
     Asked,
@@ -134,8 +134,8 @@ def guide_failed(model: BaseChatModel, onward: Onward) -> Callable[[State, NodeE
 
     def handle(state: State, error: NodeError) -> Command[str]:
         reason = f"the guide failed: {type(error.error).__name__}: {error.error}"
-        update = {"route": "direct", "reason": reason, "ledger": [failed_call("guide", model, error.error)]}
-        return Command(update=update, goto=onward(state))
+        record = failed_call("guide", model, error.error, lost=lost_before(error.error))
+        return Command(update={"route": "direct", "reason": reason, "ledger": [record]}, goto=onward(state))
 
     return handle
 
@@ -249,7 +249,8 @@ def solve_failed(
     """
 
     def handle(state: SolveInput, error: NodeError) -> Command[str]:
-        record = failed_call("solver", model, error.error, attempt=state["index"])
+        lost = lost_before(error.error)
+        record = failed_call("solver", model, error.error, attempt=state["index"], lost=lost)
         if fallback:
             return Command(update={"failed": [state], "ledger": [record]}, goto="gather")
         said = f"{type(error.error).__name__}: {error.error}"

@@ -1,8 +1,9 @@
-"""What a request can cost at most: a token per byte, which no tokenizer exceeds, and the longest replies."""
+"""What a request can cost at most: a token per byte, which no tokenizer exceeds, the longest replies, every try."""
 
 from langchain_core.language_models import BaseChatModel
 
 from sg_agent.budget import longest_reply
+from sg_agent.graphs.model_node import TRIES
 from sg_agent.ledger import in_process, price, usage_of
 from sg_agent.prices import Prices
 from sg_agent.serve.answering import Ask
@@ -16,13 +17,14 @@ DRAFTS = 2
 def worst_usd(ask: Ask, body_bytes: int, models: Models, prices: Prices | None) -> float:
     """US dollars, models of unknown price left out. Raises ApiError for a reply without a bound."""
     settings, read, worst = ask.settings, body_bytes + AROUND_A_CALL, 0.0
-    for solver in filter(None, (ask.target.solver, models.fallback if ask.target.falls_back else None)):
-        worst += settings.attempts * _reply_usd(solver, ask, read, prices)
+    worst += settings.attempts * TRIES * _reply_usd(ask.target.solver, ask, read, prices)
+    if ask.target.falls_back and models.fallback:  # it is tried once
+        worst += settings.attempts * _reply_usd(models.fallback, ask, read, prices)
     if ask.target.escalates and models.stronger:
-        worst += _reply_usd(models.stronger, ask, read, prices)
+        worst += TRIES * _reply_usd(models.stronger, ask, read, prices)
     if ask.target.guided:
         guide = price(models.guide, usage_of(read, settings.guide_max_tokens), prices=prices)
-        worst += DRAFTS * (guide or 0.0)
+        worst += DRAFTS * TRIES * (guide or 0.0)
     return worst
 
 

@@ -1,5 +1,6 @@
 """The bill: cost per question and per right answer, savings beside accuracy, cached tokens, and what is not known."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from recorded_run import HOSTED, LOCAL, PLAN, answered, call, failed, questions,
 
 from sg_agent.evals.bill import Bill, Saving, bill
 from sg_agent.evals.graph import ArmResult
-from sg_agent.evals.pricing import Prices
+from sg_agent.evals.pricing import GivenPrices
 from sg_agent.evals.report import report_run
 from sg_agent.evals.report.content import Report
 from sg_agent.evals.report.tables import bill_table, saving_table, saving_verdict
@@ -28,17 +29,18 @@ def answers(arm: str, right: int, usd: float | None, *, guided: bool = False, mo
     return [answered(row.id, arm, i < right, guidance=guidance, ledger=ledger) for i, row in enumerate(ROWS)]
 
 
-def of(*calls: CallRecord, right: bool = True, arm: str = "cot", prices: Prices | None = None) -> Bill:
-    return bill([answered("q", arm, right, ledger=list(calls))], prices or Prices())
+def of(*calls: CallRecord, right: bool = True, arm: str = "cot", prices: GivenPrices | None = None) -> Bill:
+    prices = replace(prices or GivenPrices(), solver=frozenset([HOSTED]))
+    return bill([answered("q", arm, right, ledger=list(calls))], prices)
 
 
-def reported(path: Path, *results: list[ArmResult], prices: Prices | None = None) -> Report:
+def reported(path: Path, *results: list[ArmResult], prices: GivenPrices | None = None) -> Report:
     record(path, ROWS, [result for arm in results for result in arm])
     return report_run(path, prices)
 
 
 def test_cost_is_per_question_and_per_right_answer() -> None:
-    found = bill(answers("cot", 5, 0.002), Prices())
+    found = bill(answers("cot", 5, 0.002), GivenPrices())
     assert (found["questions"], found["right"], found["missing"]) == (20, 5, [])
     assert found["usd"] == found["known_usd"] == pytest.approx(0.04)
     assert found["usd_per_question"] == pytest.approx(0.002)
@@ -53,7 +55,7 @@ def test_where_nothing_is_right_a_right_answer_has_no_cost() -> None:
 def test_errors_and_replaced_answers_are_paid_for_and_answer_nothing() -> None:
     broken: Any = {**failed("r", "cot"), "ledger": [call("solver", HOSTED, cost_usd=0.004)]}
     again = [call("solver", HOSTED, cost_usd=0.005)]
-    found = bill([answered("q", "cot", True), broken], Prices(), superseded=again)
+    found = bill([answered("q", "cot", True), broken], GivenPrices(), superseded=[again])
     assert (found["questions"], found["right"]) == (2, 1)
     assert found["usd"] == found["usd_per_right"] == pytest.approx(0.001 + 0.004 + 0.005)
     assert found["usd_per_question"] == pytest.approx(0.005)
@@ -86,34 +88,58 @@ def test_cached_tokens_are_shares_of_what_a_host_billed() -> None:
 
 
 def test_given_prices_count_cached_tokens_at_theirs_and_a_replayed_reply_as_free() -> None:
-    prices = Prices(input_usd_per_million=1, output_usd_per_million=10, cached_input_usd_per_million=0.1)
+    prices = GivenPrices(input_usd_per_million=1, output_usd_per_million=10, cached_input_usd_per_million=0.1)
     read = call("solver", HOSTED, cached_tokens=60)
     assert of(read, prices=prices)["usd"] == pytest.approx((40 * 1 + 60 * 0.1 + 10 * 10) / 1e6)
     assert of({**read, "cached": True}, prices=prices)["usd"] == 0
-    full = Prices(input_usd_per_million=1, output_usd_per_million=10)
+    full = GivenPrices(input_usd_per_million=1, output_usd_per_million=10)
     assert of(read, prices=full)["usd"] == pytest.approx((100 + 100) / 1e6)
 
 
-def test_given_prices_are_not_those_of_who_answers_in_the_solvers_place() -> None:
-    prices = Prices(input_usd_per_million=0, output_usd_per_million=0)
+def test_given_prices_are_the_solvers_alone_whoever_has_its_role() -> None:
+    prices = GivenPrices(input_usd_per_million=0, output_usd_per_million=0)
     decided: Any = {"route": "escalate", "scores": {}, "threshold": None, "reason": "no answer"}
     escalated = call("solver", BIG, cost_usd=0.008, decision=decided)
     assert of(call("solver", HOSTED), escalated, arm="auto", prices=prices)["usd"] == 0.008
-    for arm in ("stronger", "stronger@3", "guide_alone"):
+    for arm in ("stronger", "stronger@3", "guide_alone", "mine"):
         assert of(call("solver", BIG, cost_usd=0.008), arm=arm, prices=prices)["usd"] == 0.008
+    assert of(call("solver", HOSTED), arm="mine", prices=prices)["usd"] == 0
+    assert of(call("guide", HOSTED), call("solver", HOSTED), arm="self_plan", prices=prices)["usd"] == 0
+
+
+def test_the_solver_is_known_by_the_names_of_its_replies(tmp_path: Path) -> None:
+    dated, fallen = f"{HOSTED}-2025-04-14", {"index": 0, "text": "7", "finish": "stop", "fallback": BIG, "error": None}
+    cot = answers("cot", 12, 0.002, model=dated)
+    cot[0] = answered("q0", "cot", True, attempts=[fallen], ledger=[call("solver", BIG, attempt=0, cost_usd=0.05)])
+    mine = [answered(row.id, "mine", True, ledger=[call("solver", BIG, cost_usd=0.05)]) for row in ROWS]
+    mine[1] = answered("q1", "mine", True, ledger=[call("solver", dated, cost_usd=0.05)])
+    prices = GivenPrices(input_usd_per_million=0, output_usd_per_million=0)
+    alone = answers("guide_alone", 12, 0.03, model="openai:guide")
+    found = reported(tmp_path, cot, mine, alone, prices=prices)["bill"]
+    usd = {arm: one["usd"] for arm, one in found.items()}
+    assert usd == pytest.approx({"cot": 0.05, "mine": 19 * 0.05, "guide_alone": 20 * 0.03})
 
 
 def test_given_prices_guess_nothing_for_a_call_whose_tokens_are_not_known() -> None:
-    prices = Prices(input_usd_per_million=1, output_usd_per_million=1)
+    prices = GivenPrices(input_usd_per_million=1, output_usd_per_million=1)
     failure = call("solver", HOSTED, cost_usd=None, input_tokens=0, output_tokens=0, error="outage")
     assert of(failure, prices=prices)["missing"] == ["what failed calls of openai:gpt-4.1-mini cost (1)"]
 
 
+def test_a_call_with_failed_tries_before_its_answer_has_no_known_cost() -> None:
+    lost = call("solver", HOSTED, cost_usd=None, lost=["ConnectionError: cut", "NodeTimeoutError: late"])
+    for prices in (GivenPrices(), GivenPrices(input_usd_per_million=1, output_usd_per_million=1)):
+        found = of(lost, prices=prices)
+        assert (found["usd"], found["known_usd"]) == (None, 0)
+        assert found["missing"] == ["what failed tries of calls of openai:gpt-4.1-mini cost (2)"]
+        assert of({**lost, "cached": True, "cost_usd": 0.0}, prices=prices)["usd"] == 0
+
+
 def test_local_seconds_are_shown_and_in_the_cost_once_an_hour_has_a_price() -> None:
-    found = bill(answers("guided", 20, 0.001, guided=True), Prices())
+    found = bill(answers("guided", 20, 0.001, guided=True), GivenPrices())
     assert (found["local_seconds"], found["local_priced"]) == (1.0, False)
     assert found["usd_per_question"] == pytest.approx(0.001)
-    priced = bill(answers("guided", 20, 0.001, guided=True), Prices(local_usd_per_hour=3.6, guide_seconds=0.5))
+    priced = bill(answers("guided", 20, 0.001, guided=True), GivenPrices(local_usd_per_hour=3.6, guide_seconds=0.5))
     assert (priced["local_seconds"], priced["local_priced"]) == (0.5, True)
     assert priced["usd_per_question"] == pytest.approx(0.001 + 0.5 * 0.001)
     assert priced["usd"] == priced["known_usd"] == pytest.approx(20 * 0.0015)
@@ -121,7 +147,13 @@ def test_local_seconds_are_shown_and_in_the_cost_once_an_hour_has_a_price() -> N
 
 def test_the_guides_given_seconds_are_of_the_questions_it_is_asked() -> None:
     gated = [*answers("auto", 20, 0.001, guided=True)[:5], *answers("auto", 20, 0.001)[5:]]
-    assert bill(gated, Prices(guide_seconds=0.4))["local_seconds"] == pytest.approx(0.1)
+    assert bill(gated, GivenPrices(guide_seconds=0.4))["local_seconds"] == pytest.approx(0.1)
+
+
+def test_the_guides_given_seconds_are_of_a_replaced_answer_once_however_many_drafts_it_took() -> None:
+    replaced = [call("guide", LOCAL), call("guide", LOCAL), call("solver", HOSTED)]
+    found = bill(answers("guided", 20, 0.001, guided=True), GivenPrices(guide_seconds=0.4), superseded=[replaced])
+    assert found["local_seconds"] == pytest.approx(21 * 0.4 / 20)
 
 
 def test_an_arm_saves_against_cot_and_against_the_strong_solver_alone(tmp_path: Path) -> None:
@@ -218,7 +250,7 @@ def test_the_table_leaves_out_columns_without_numbers(tmp_path: Path) -> None:
 def test_a_run_within_this_process_has_no_bill(tmp_path: Path) -> None:
     assert not has_bill(reported(tmp_path / "a", answers("cot", 10, 0.0, model=LOCAL)))
     assert has_bill(reported(tmp_path / "b", answers("cot", 10, None)))
-    hour = Prices(local_usd_per_hour=1)
+    hour = GivenPrices(local_usd_per_hour=1)
     assert has_bill(reported(tmp_path / "c", answers("cot", 10, 0.0, model=LOCAL), prices=hour))
 
 
@@ -226,9 +258,12 @@ def test_calls_of_replaced_answers_are_on_the_bill_of_the_directory(tmp_path: Pa
     run_dir = record(tmp_path, ROWS, answers("cot", 20, 0.002))
     with ResultStore(run_dir.results) as store:
         store.append(answered("q0", "cot", True, ledger=[call("solver", HOSTED, cost_usd=0.02)]))
-    found = report_run(tmp_path)["bill"]["cot"]
+    report = report_run(tmp_path)
+    found = report["bill"]["cot"]
     assert found["questions"] == 20
     assert found["usd"] == pytest.approx(0.06)
+    assert report["hosted_tokens"]["cot"] == 21 * 110 / 20
+    assert found["cached_input"]["solver"]["input"] == 21 * 100
 
 
 def test_the_sheet_has_the_bill(tmp_path: Path) -> None:

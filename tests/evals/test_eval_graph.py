@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import httpx
+import pytest
+from hosted import Hosted
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 
+from sg_agent.errors import DataError
 from sg_agent.evals.arms import Setup, make_arms
 from sg_agent.evals.graph import ArmResult, eval_graph
 from sg_agent.evals.suites import load_suite
@@ -16,6 +20,7 @@ from sg_agent.rows import Passage, Row
 from sg_agent.scripted import ScriptedModel
 
 ROW = load_suite("depot", limit=2).rows[0]
+REQUEST = httpx.Request("POST", "http://127.0.0.1")
 PLAN = "1. Start with the pens.\n2. Subtract Tuesday."
 Reply = Callable[[list[BaseMessage]], str | Exception]
 
@@ -69,6 +74,39 @@ def test_an_arm_that_fails_is_an_error_and_leaves_the_others_alone() -> None:
     assert (failed["outcome"], failed["correct"], failed["f1"]) == ("error", None, None)
     assert "outage" in str(failed["error"])
     assert [call["error"] for call in failed["ledger"]] == ["RuntimeError: outage"]
+
+
+def failing(model: type[ScriptedModel], reply: Reply, arm: str) -> ArmResult:
+    models = model(replies=reply, model="a"), model(replies=reply, model="b")
+    made = make_arms((arm,), Setup((ROW,), *models))
+    output = asyncio.run(eval_graph(made, _load).compile().ainvoke({"row": ROW.model_dump(), "arms": [arm]}))
+    result: ArmResult = output["results"][0]
+    assert (result["outcome"], result["correct"]) == ("error", None)
+    return result
+
+
+def test_what_was_paid_before_a_run_broke_off_is_unknown_and_not_nothing() -> None:
+    def reply(messages: list[BaseMessage]) -> str | Exception:
+        refused = httpx.HTTPStatusError("400", request=REQUEST, response=httpx.Response(400, request=REQUEST))
+        error = DataError("the question is too long")
+        error.__cause__ = refused
+        return PLAN if phase(messages) == "guide" else error
+
+    hosted = failing(Hosted, reply, "guided")
+    assert "too long" in str(hosted["error"])
+    assert [(call["model"], call["cost_usd"]) for call in hosted["ledger"]] == [("openai:a", None), ("openai:b", None)]
+    assert all("too long" in str(call["error"]) for call in hosted["ledger"])
+    assert failing(ScriptedModel, reply, "guided")["ledger"] == []
+
+
+def test_an_answer_that_cannot_be_scored_was_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def score(answer: str | None, row: Row) -> None:
+        raise ValueError(f"cannot score {answer} of {row.id}")
+
+    monkeypatch.setattr("sg_agent.evals.graph.score", score)
+    result = failing(Hosted, lambda _: "Answer: 7", "cot")
+    assert "cannot score 7" in str(result["error"])
+    assert [(call["model"], call["error"]) for call in result["ledger"]] == [("openai:b", None)]
 
 
 def test_an_arm_whose_guide_fails_is_an_error_and_not_its_fallback() -> None:

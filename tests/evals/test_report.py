@@ -12,7 +12,7 @@ from recorded_run import HOSTED, PLAN, answered, call, failed, flipping, questio
 from sg_agent.errors import ConfigError
 from sg_agent.evals.evidence import gather
 from sg_agent.evals.graph import ArmResult
-from sg_agent.evals.pricing import Prices
+from sg_agent.evals.pricing import GivenPrices
 from sg_agent.evals.report import page_data, report_run
 from sg_agent.evals.report.content import Report
 from sg_agent.evals.report.svg import SERIES, Scale, scale
@@ -49,7 +49,7 @@ def test_all_files_are_written_and_the_same_again(tmp_path: Path) -> None:
 
 def test_the_report_shows_arms_pairs_parts_leaks_break_even_and_how_to_reproduce_it(tmp_path: Path) -> None:
     record(tmp_path / "run", ROWS, flipping(ROWS))
-    report_run(tmp_path / "run", Prices(training_usd=1, local_usd_per_hour=1))
+    report_run(tmp_path / "run", GivenPrices(training_usd=1, local_usd_per_hour=1))
     page, text = ((tmp_path / "run" / name).read_text() for name in ("report.html", "report.md"))
     for shown in (
         "guided-vs-standard", "crates", "steps of the gold guidance", "Leaks", "never repaid by cost",
@@ -131,7 +131,7 @@ def test_spending_is_drawn_over_questions_wherever_all_prices_are_known(tmp_path
             for one in flipping(ROWS)
         ],
     )
-    report_run(tmp_path / "run", Prices(training_usd=1, local_usd_per_hour=0))
+    report_run(tmp_path / "run", GivenPrices(training_usd=1, local_usd_per_hour=0))
     page = (tmp_path / "run" / "report.html").read_text()
     drawn = re.findall(r'aria-label="Money spent over questions asked. ([^"]+)"', page)
     assert drawn == [
@@ -235,7 +235,7 @@ def test_what_is_no_run_directory_is_refused(tmp_path: Path, make: Any) -> None:
 
 def test_a_bad_price_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="training_usd"):
-        report_run(tmp_path / "nothing", Prices(training_usd=-1))
+        report_run(tmp_path / "nothing", GivenPrices(training_usd=-1))
 
 
 def test_a_directory_that_is_being_written_is_left_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from browsing import IN_BROWSER, Opened, contrast, expect
 from recorded_run import PLAN, answered, flipping, questions, record
 
 from sg_agent.evals.graph import ArmResult
-from sg_agent.evals.pricing import Prices
+from sg_agent.evals.pricing import GivenPrices
 from sg_agent.evals.report import report_run
 from sg_agent.rows import Row
 
@@ -24,7 +24,9 @@ HOSTILE = (
 
 def open_report(browser: Any, run_dir: Path, rows: Sequence[Row], results: list[ArmResult], **look: Any) -> Opened:
     record(run_dir, rows, results)
-    report_run(run_dir, Prices(training_usd=1, local_usd_per_hour=0, input_usd_per_million=1, output_usd_per_million=1))
+    report_run(
+        run_dir, GivenPrices(training_usd=1, local_usd_per_hour=0, input_usd_per_million=1, output_usd_per_million=1)
+    )
     return Opened.at(browser, (run_dir / "report.html").as_uri(), **look)
 
 

@@ -49,13 +49,13 @@ def test_only_errors_leave_the_whole_range() -> None:
 
 
 def test_calls_of_superseded_answers_are_paid_for_too() -> None:
-    found = summarise_arm(answers("10"), multihop=False, superseded=[call(output_tokens=7), call(output_tokens=0)])
+    found = summarise_arm(answers("10"), multihop=False, superseded=[[call(output_tokens=7)], [call(output_tokens=0)]])
     assert found["cost_usd"] == pytest.approx(1.0)
     assert found["tokens"]["solver"] == {"input": 400, "output": 27}
 
 
 def test_an_unknown_cost_of_a_superseded_answer_makes_the_cost_unknown() -> None:
-    assert summarise_arm(answers("10"), multihop=False, superseded=[call(cost=None)])["cost_usd"] is None
+    assert summarise_arm(answers("10"), multihop=False, superseded=[[call(cost=None)]])["cost_usd"] is None
 
 
 def test_many_groups_are_clusters_of_the_arm_and_of_the_pair() -> None:

@@ -184,7 +184,7 @@ def test_what_was_spent_on_lines_that_no_longer_count_is_kept(tmp_path: Path) ->
         store.append({**first, "outcome": "error"})  # type: ignore[typeddict-item] # from JSON
         store.append(second)  # type: ignore[arg-type] # from JSON
     with ResultStore(out / "results.jsonl") as store:
-        assert store.superseded == {"cot": good + other}
+        assert store.superseded == {"cot": [good, other]}
         assert store.results("cot", [first["id"], second["id"]]) == [first, second]
 
 

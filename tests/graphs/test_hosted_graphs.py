@@ -65,7 +65,8 @@ async def test_a_stream_that_is_cut_is_asked_again(api: str) -> None:
     assert mode == "values"
     assert output["answer"] == "7"
     assert len(server.asked) == 2
-    assert [call.get("retries") for call in output["ledger"]] == [1]
+    (call,) = output["ledger"]
+    assert (call.get("retries"), len(call.get("lost", []))) == (1, 1)
 
 
 @pytest.mark.parametrize(

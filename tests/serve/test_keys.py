@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from faulty_server import Act, faulty_server
 from serving import body, serving
 from typer.testing import CliRunner
 from upstream import upstream
@@ -62,7 +63,7 @@ def test_a_rate_is_kept_and_says_when_to_come_back(tmp_path: Path) -> None:
 def test_a_spend_limit_holds_under_parallel_requests(tmp_path: Path) -> None:
     prices = tmp_path / "prices.yaml"
     prices.write_text('- {model: "openai:upstream", input: 1000, output: 1000}')  # 55 tokens cost $0.055
-    path, secret = keys_file(tmp_path, max_usd=20.0)
+    path, secret = keys_file(tmp_path, max_usd=60.0)
     with upstream() as solver, ThreadPoolExecutor(8) as pool:
         solver.pause_s = 0.05
         with serving(keys=path, prices=prices, solvers={"s": solver.spec}) as address:
@@ -77,10 +78,24 @@ def test_a_spend_limit_holds_under_parallel_requests(tmp_path: Path) -> None:
     assert float(answered.headers["x-sg-agent-cost-usd"]) == pytest.approx(0.055)
 
 
+def test_a_key_can_pay_for_every_try_and_one_that_was_lost_is_charged(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text('- {model: "openai:solver", input: 1000, output: 1000}')
+    with faulty_server(Act(body="{not json"), Act()) as server:
+        solvers = {"s": f"openai:solver@{server.base_url}"}
+        for max_usd, status, asked in ((40.0, 429, 0), (60.0, 200, 2)):  # a try costs $16.5 at most
+            path, secret = keys_file(tmp_path, max_usd=max_usd)
+            with serving(keys=path, prices=prices, solvers=solvers) as address:
+                reply = ask(address, secret, max_tokens=10)
+            assert (reply.status_code, len(server.asked)) == (status, asked)
+    assert "x-sg-agent-cost-usd" not in reply.headers
+    assert Spending(path.with_name("keys.yaml.usage.sqlite")).spent_usd("alice") > 3 * 16.4
+
+
 def test_a_request_that_fails_unbilled_costs_its_key_nothing(tmp_path: Path) -> None:
     prices = tmp_path / "prices.yaml"
     prices.write_text('- {model: "openai:upstream", input: 1000, output: 1000}')
-    path, secret = keys_file(tmp_path, max_usd=20.0)
+    path, secret = keys_file(tmp_path, max_usd=60.0)
     with upstream() as solver, serving(keys=path, prices=prices, solvers={"s": solver.spec}) as address:
         solver.status = 400
         assert ask(address, secret, max_tokens=10).status_code == 400

@@ -223,7 +223,7 @@ def test_more_than_a_few_at_a_time_are_left_out(hosted: ChatServer, tmp_path: Pa
 
 
 def test_the_budget_ends_shadows_over_restarts_too(hosted: ChatServer, tmp_path: Path) -> None:
-    config = over(hosted, tmp_path, usd=51, per_token=0.001, guidance_cache=0)  # a shadow: $0.11, $50.6 at worst
+    config = over(hosted, tmp_path, usd=152.3, per_token=0.001, guidance_cache=0)  # a shadow: $0.11, $151.8 at worst
     ended = []
     for _ in range(2):
         with serving(**config) as address:

@@ -25,7 +25,7 @@ from sg_agent.evals.arms.untrained import untrained
 from sg_agent.gate.routing import Routing
 
 __all__ = [
-    "ARMS", "BASELINES", "EMBEDDED", "Arm", "Load", "Setup", "is_control", "joined_names", "make_arms",
+    "ARMS", "BASELINES", "EMBEDDED", "Arm", "Load", "Setup", "asks_solver", "is_control", "joined_names", "make_arms",
     "question_input", "shown_name",
 ]  # fmt: skip
 
@@ -44,6 +44,7 @@ ARMS: dict[str, Callable[[Setup], Arm]] = {
 }
 BASELINES = ("stronger", "standard", "cot")
 EMBEDDED = Setup((), "embedded:guide", "embedded:solver")
+ROUTED = replace(EMBEDDED, routing=Routing(stronger="openai:stronger"))  # any setup that every arm can be made of
 
 
 def make_arms(typed: Sequence[str], setup: Setup) -> list[Arm]:
@@ -59,7 +60,13 @@ def make_arms(typed: Sequence[str], setup: Setup) -> list[Arm]:
 def is_control(shown: str) -> bool:
     """Whether results by that name are a control's (see `Arm`). A graph of the user's own is none."""
     arm = ARMS.get(shown.partition("@")[0])
-    return arm is not None and arm(replace(EMBEDDED, routing=Routing(stronger=EMBEDDED.solver))).control
+    return arm is not None and arm(ROUTED).control
+
+
+def asks_solver(shown: str) -> bool:
+    """Whether in results by that name the solver answers. Whom a graph of the user's own asks is not known."""
+    arm = ARMS.get(shown.partition("@")[0])
+    return arm is not None and ROUTED.solver in arm(ROUTED).models
 
 
 def _check(names: list[ArmName]) -> None:

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from sg_agent.evals.evidence import Evidence, gather
-from sg_agent.evals.pricing import Prices
+from sg_agent.evals.pricing import GivenPrices
 from sg_agent.evals.report.content import Report, report_of
 from sg_agent.evals.report.html import html_report
 from sg_agent.evals.report.markdown import markdown_report
@@ -18,13 +18,13 @@ from sg_agent.evals.store import ResultStore
 from sg_agent.files import write_whole
 
 
-def report_run(path: str | Path, prices: Prices | None = None) -> Report:
+def report_run(path: str | Path, prices: GivenPrices | None = None) -> Report:
     """Sum a run up again and write its report; calls no model.
 
     Raises ConfigError for a folder that is no run directory, one that is being written to, one without any result, or
     a price that is none; DataError for damaged results.
     """
-    prices = prices or Prices()
+    prices = prices or GivenPrices()
     prices.check()
     run_dir = RunDir(Path(path))
     read_record(run_dir)
@@ -32,9 +32,9 @@ def report_run(path: str | Path, prices: Prices | None = None) -> Report:
         return write_report(run_dir, gather(run_dir, store), prices)
 
 
-def write_report(run_dir: RunDir, evidence: Evidence, prices: Prices | None = None) -> Report:
+def write_report(run_dir: RunDir, evidence: Evidence, prices: GivenPrices | None = None) -> Report:
     """Write every file of the report, result.json first."""
-    report = report_of(evidence, prices or Prices())
+    report = report_of(evidence, prices or GivenPrices())
     _write(run_dir.result, json.dumps(report, indent=2) + "\n")
     _write(run_dir.markdown, markdown_report(report, evidence))
     _write(run_dir.html, html_report(report, evidence))

@@ -1,6 +1,7 @@
 """The numbers of a report as one plain object, result.json. What the renderers show is in it or in a result."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sg_agent.evals.bill import Bill, Saving, bill, savings
 from sg_agent.evals.break_even import BreakEven, break_evens
@@ -8,9 +9,11 @@ from sg_agent.evals.breakdown import Breakdown, by_group, by_steps
 from sg_agent.evals.evidence import Evidence
 from sg_agent.evals.graph import ArmResult
 from sg_agent.evals.leak_meter import LeakMeter, leak_meters
-from sg_agent.evals.pricing import Prices
+from sg_agent.evals.pricing import GivenPrices
 from sg_agent.evals.result import EvalResult
+from sg_agent.evals.solver_names import solver_names
 from sg_agent.evals.usage import ran_here
+from sg_agent.ledger import CallRecord
 
 
 class Report(EvalResult):
@@ -33,10 +36,11 @@ class Report(EvalResult):
     versions: dict[str, str]
 
 
-def report_of(evidence: Evidence, prices: Prices) -> Report:
+def report_of(evidence: Evidence, prices: GivenPrices) -> Report:
     """Everything that the report says in numbers. Raises ConfigError for a price that is none."""
     rows, results, record = evidence.rows, evidence.results, evidence.record
     pairs = evidence.pairs()
+    prices = replace(prices, solver=solver_names(evidence.result["solver"], results))
     baselines: dict[str, list[str]] = {}
     for arm, baseline in pairs.values():
         baselines.setdefault(arm, []).append(baseline)
@@ -49,7 +53,7 @@ def report_of(evidence: Evidence, prices: Prices) -> Report:
         "bill": bills,
         "savings": savings(bills, pairs, evidence.result["pairs"]),
         "break_even": break_evens(results, pairs, prices),
-        "hosted_tokens": {arm: _hosted_tokens(answers) for arm, answers in results.items()},
+        "hosted_tokens": {arm: _hosted_tokens(found, evidence.superseded[arm]) for arm, found in results.items()},
         "prompts": {arm: _prompts(answers) for arm, answers in results.items()},
         "commands": record.commands,
         "revisions": record.revisions,
@@ -57,9 +61,10 @@ def report_of(evidence: Evidence, prices: Prices) -> Report:
     }
 
 
-def _hosted_tokens(answers: Sequence[ArmResult]) -> float:
-    calls = [call for answer in answers for call in answer["ledger"] if not ran_here(call) and not call["cached"]]
-    return sum(call["input_tokens"] + call["output_tokens"] for call in calls) / len(answers)
+def _hosted_tokens(answers: Sequence[ArmResult], superseded: Sequence[Sequence[CallRecord]]) -> float:
+    calls = [call for ledger in [*(answer["ledger"] for answer in answers), *superseded] for call in ledger]
+    billed = [call for call in calls if not ran_here(call) and not call["cached"]]
+    return sum(call["input_tokens"] + call["output_tokens"] for call in billed) / len(answers)
 
 
 def _prompts(answers: Sequence[ArmResult]) -> dict[str, list[str]]:
