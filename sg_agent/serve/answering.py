@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -200,22 +201,22 @@ class Run:
         """The final output; guidance and deltas go into the queue as they come."""
         output: Any = None
         guided, writers, nodes = False, dict[int, tuple[str, str | None]](), self._shown_nodes
-        parts = self.ask.target.graph.astream(
+        stream: Any = self.ask.target.graph.astream(
             self.ask.question, CONFIG, context=self.ask.settings, stream_mode=["messages", "values"]
         )
-        part: Any
-        async for mode, part in parts:
-            if mode == "values":
-                output = part
-                if not guided and output.get("guidance"):
-                    guided = True
-                    self._tell(Guidance(output["guidance"]))
-                if output.get("decision", {}).get("route") == "escalate":
-                    nodes = ("stronger",)  # whose answer is then the only one
-            else:
-                chunk, metadata = part
-                if metadata["langgraph_node"] in nodes:
-                    self._delta(chunk, metadata, writers)
+        async with aclosing(stream) as parts:  # else an error raised here would leave its calls running
+            async for mode, part in parts:
+                if mode == "values":
+                    output = part
+                    if not guided and output.get("guidance"):
+                        guided = True
+                        self._tell(Guidance(output["guidance"]))
+                    if output.get("decision", {}).get("route") == "escalate":
+                        nodes = ("stronger",)  # whose answer is then the only one
+                else:
+                    chunk, metadata = part
+                    if metadata["langgraph_node"] in nodes:
+                        self._delta(chunk, metadata, writers)
         begun = {index for index, (node, _) in writers.items() if node == "solve"}
         if any("fallback" in attempt and attempt["index"] in begun for attempt in output["attempts"]):
             raise _broke_off()
