@@ -66,7 +66,7 @@ ARM = re.compile(r"(?P<arm>[a-z_]+)(?:@(?P<attempts>\d{1,3}))?")
 
 @dataclass(frozen=True)
 class Target:
-    """Who answers: an arm's graph over a solver. `attempts` above 1 vote on one answer; `policy` is the arm auto's."""
+    """Who answers: an arm's graph over a solver. `attempts` above 1 vote on one answer."""
 
     name: str
     arm: str
@@ -74,7 +74,6 @@ class Target:
     solver_name: str
     solver: BaseChatModel
     graph: Compiled
-    policy: Policy | None = None
 
     @property
     def escalates(self) -> bool:
@@ -169,8 +168,7 @@ class Models:
         if votes < 1:
             raise bad_request(f"{model!r} asks for no attempt; give at least 1", param="model")
         full = f"{chosen}@{votes}/{name}" if votes > 1 else f"{chosen}/{name}"
-        policy = self.policy if chosen == "auto" else None
-        return Target(full, chosen, votes, name, self.solvers[name], self._graphs[chosen, name], policy)
+        return Target(full, chosen, votes, name, self.solvers[name], self._graphs[chosen, name])
 
     def _why_no_auto(self, solver: str) -> str | None:
         if self._offer is None:
