@@ -65,7 +65,7 @@ class Exchange:
         if admission and key:
             self.record.key = key.name
             admission.spending.admit(key)
-        self._open.enter_context(self._service.gate.place())
+        self._open.enter_context(self._service.places.place())
         try:
             async with asyncio.timeout(config.timeout_s):
                 body = await read_body(self._request, config.max_body_bytes)
@@ -90,8 +90,8 @@ class Exchange:
         ask, record = parsed.ask, self.record
         record.arm, record.solver, record.stream = ask.target.arm, ask.target.solver_name, parsed.writer is not None
         run = Run(ask, stream=record.stream, started=record.started, timeout_s=self._service.config.timeout_s)
-        self._open.callback(self._service.gate.runs.discard, run)
-        self._service.gate.runs.add(run)
+        self._open.callback(self._service.places.runs.discard, run)
+        self._service.places.runs.add(run)
         if self._service.shadows:
             self._service.shadows.give_way()
         watcher = asyncio.create_task(_watch_client(self._request.receive, run))

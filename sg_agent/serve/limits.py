@@ -15,7 +15,7 @@ PATIENCE_S = 10.0
 
 
 @dataclass
-class Gate:
+class Places:
     """The requests under way in this process, and what is done for nobody who waits."""
 
     most: int
