@@ -25,7 +25,7 @@ class Places:
     background: set[Run] = field(default_factory=set)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def take(self) -> Iterator[None]:
         """A place for one request. Raises ApiError when there is none, or when the server is stopping."""
         if self.draining:
             raise stopping()

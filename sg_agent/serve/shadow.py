@@ -95,9 +95,9 @@ class Shadows:
         if self._here(ask) and self._places.in_flight:
             return False
         loads = [model.throttle.load for model in self._hosted(ask)]
-        return 2 * self._places.in_flight <= self._places.most and all(
-            2 * load.in_flight < load.limit for load in loads
-        )
+        if 2 * self._places.in_flight > self._places.most:
+            return False
+        return all(2 * load.in_flight < load.limit for load in loads)
 
     def _hosted(self, ask: Ask) -> Iterator[MeteredModel]:
         return (model for model in (self._models.guide, ask.target.solver) if isinstance(model, MeteredModel))
