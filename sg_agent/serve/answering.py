@@ -145,7 +145,7 @@ class Run:
     @property
     def cost_usd(self) -> float | None:
         """What its calls cost, None as long as nobody knows."""
-        known = self.ledger is not None or not self.watch.calls
+        known = self.ledger is not None or not self.watch.hosted
         return total_cost(self.ledger or []) if known else None
 
     async def begun(self) -> None:

@@ -25,7 +25,7 @@ from sg_agent.prices import Prices
 from sg_agent.serve.config import ServeConfig
 from sg_agent.serve.errors import ApiError, bad_request
 from sg_agent.serve.routing import auto_offer
-from sg_agent.serve.watch import WATCHER
+from sg_agent.serve.watch import HERE, HOSTED
 from sg_agent.throttle import Load
 
 Place = tuple[str, str]
@@ -201,10 +201,11 @@ class _Loader:
             own = client.with_options(http_client=DefaultAsyncHttpxClient())
             changes |= {"root_async_client": own, "async_client": own.chat.completions}
         loaded = loaded.model_copy(update=changes)
+        callbacks: list[BaseCallbackHandler] = [HERE]
         if not in_process(loaded):
+            callbacks = [HOSTED]
             most, patience_s = self.config.max_concurrency, self.config.patience_s
             loaded = metered(loaded, most=most, deadline_s=deadline_s, patience_s=patience_s, prices=self.prices)
-        callbacks: list[BaseCallbackHandler] = [WATCHER]
         return loaded.model_copy(update={"callbacks": callbacks})
 
 

@@ -79,9 +79,12 @@ class Shadows:
             task.add_done_callback(self._tasks.discard)
 
     def give_way(self) -> None:
-        """A user's question has come: shadows that would take computing time from it end."""
+        """A user's question has come: shadows that would take computing time from it end. One that has got as far as a
+        hosted solver takes none any more, and is paid for.
+        """
         for run in list(self._giving_way):
-            run.cancel(ApiError(503, "a user's question came", BUSY))
+            if in_process(run.ask.target.solver) or not run.watch.hosted:
+                run.cancel(ApiError(503, "a user's question came", BUSY))
 
     async def close(self) -> None:
         """Call off what is left, and close the journals."""
