@@ -36,4 +36,4 @@ for number in range(3):
 # prints: since the plan holds a computed value: 3 * 10 = 30
 # prints: answer:  50, guidance passed the check (draft 1 of the guide); edited in review
 # prints: answer:  56, guidance passed the check (draft 1 of the guide); approved in review
-# prints: guidance was rejected in review: the lamps are not stock
+# prints: guidance was rejected in review: «the lamps are not stock»

@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from sg_agent.gate.decision import STAGES
 from sg_agent.ledger import Source, total_cost
+from sg_agent.quoting import without_quotes
 
 Attributes = dict[str, Any]
 
@@ -65,7 +66,7 @@ def outcome(outputs: dict[str, Any]) -> Attributes:
     """What the output of our graphs and nodes says of the way taken. `reason` without what it quotes of any text."""
     attributes: Attributes = {}
     if outputs.keys() & {"ledger", "problem"} and isinstance(reason := outputs.get("reason"), str):
-        attributes = {"sg_agent.route": outputs.get("route"), "sg_agent.reason": ": ".join(reason.split(": ")[:2])}
+        attributes = {"sg_agent.route": outputs.get("route"), "sg_agent.reason": without_quotes(reason)}
     for name in STAGES:
         if isinstance(decision := outputs.get(name), dict) and {"route", "scores", "reason"} <= decision.keys():
             attributes |= _decided(f"sg_agent.{name}", decision)
@@ -79,7 +80,7 @@ def outcome(outputs: dict[str, Any]) -> Attributes:
 
 def _decided(name: str, decision: dict[str, Any]) -> Attributes:
     """What a policy decided, and why."""
-    reason = ": ".join(str(decision["reason"]).split(": ")[:2])
+    reason = without_quotes(str(decision["reason"]))
     said = {"route": decision["route"], "threshold": decision.get("threshold"), "reason": reason}
     scores = {f"{name}.score.{route}": score for route, score in decision["scores"].items()}
     return {**{f"{name}.{key}": value for key, value in said.items()}, **scores}

@@ -19,8 +19,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from sg_agent import EvalConfig, ScriptedModel, Settings, auto, guided, load_model, run_eval
-from sg_agent.gate.policy import Never
+from sg_agent.gate.decision import Decision
+from sg_agent.gate.policy import ByFunction, Never
 from sg_agent.graphs import QuestionInput
+from sg_agent.rows import Row
 from sg_agent.tracing import OtelTracer, traced
 
 PLAN = "1. Start with the lamps.\n2. Add the SECRET crates."
@@ -126,6 +128,25 @@ def test_a_reason_quotes_neither_guidance_nor_error(guide: ScriptedModel, reason
     guided(guide, always("Answer: 7")).compile(name="guided").invoke(QUESTION, on(spans))
     said = spans.attributes("invoke_workflow guided")
     assert (said["sg_agent.route"], said["sg_agent.reason"]) == ("direct", reason)
+    assert "SECRET" not in spans.text()
+
+
+def asks(row: Row) -> Decision:
+    return {"route": "direct", "scores": {}, "threshold": None, "reason": f"it: asks » {row.question}"}
+
+
+def breaks(row: Row) -> Decision:
+    raise ValueError(row.question)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"), [(asks, "the policy's own"), (breaks, "the policy failed: ValueError; guided, to be safe")]
+)
+def test_a_policy_of_the_users_own_is_not_quoted(function: Any, reason: str, spans: Spans) -> None:
+    graph = auto(always(PLAN), always(REPLY), policy=ByFunction(function)).compile(name="auto")
+    output = graph.invoke(QUESTION, on(spans))
+    assert "SECRET" in output["decision"]["reason"], "the state has it whole"
+    assert spans.attributes("invoke_workflow auto")["sg_agent.decision.reason"] == reason
     assert "SECRET" not in spans.text()
 
 

@@ -16,7 +16,7 @@ from langgraph.types import CachePolicy, Send
 from sg_agent.errors import ConfigError
 from sg_agent.gate.decision import DEFAULT, Decision, plain
 from sg_agent.gate.guidance import Guidance
-from sg_agent.gate.policy import Models, Policy, check_route
+from sg_agent.gate.policy import Always, ByTask, Learned, Models, Never, Policy, WithinBudget, check_route
 from sg_agent.gate.reply import CheapAnswer
 from sg_agent.graphs.build import Calls, Graph, Timeout, add_guide_nodes, around, solver_graph
 from sg_agent.graphs.chat import CHAT
@@ -27,10 +27,11 @@ from sg_agent.graphs.state import State
 from sg_agent.graphs.vote import winner
 from sg_agent.models import Model, load_model
 from sg_agent.prices import Prices
+from sg_agent.quoting import quoted
 from sg_agent.rows import Row
 
 AGREEMENT = 0.5
-FAILED = "the policy failed"  # how a reason begins that goes on with what an exception said
+OURS = (Always, ByTask, Learned, Never, WithinBudget)  # whose reasons quote nothing
 
 
 class Node(Protocol):
@@ -115,12 +116,28 @@ def gate_node(policy: Policy, *, can_escalate: bool) -> Node:
 
 def _decided(policy: Policy, row: Row, *, can_escalate: bool) -> Decision:
     try:
-        decision = policy.decide(row)
+        decision = _marked(policy, policy.decide(row))
         if check_route(decision["route"]) == "escalate" and not can_escalate:
             raise ConfigError("it chose 'escalate', and there is no stronger solver")
     except Exception as error:  # noqa: BLE001 - a policy may be anybody's, and no question is lost by it
-        return plain(DEFAULT, f"{FAILED}: {type(error).__name__}: {error}; guided, to be safe")
+        return plain(DEFAULT, f"{_failed(error)}; guided, to be safe")
     return decision
+
+
+def _marked(policy: Policy, decision: Decision) -> Decision:
+    """The decision, its reason marked as a quote where it is in the words of somebody else's policy."""
+    if type(policy) in OURS:
+        return decision
+    return Decision(
+        route=decision["route"],
+        scores=decision["scores"],
+        threshold=decision["threshold"],
+        reason=f"the policy's own: {quoted(decision['reason'])}",
+    )
+
+
+def _failed(error: Exception) -> str:
+    return f"the policy failed: {type(error).__name__}: {quoted(error)}"
 
 
 def after_gate(state: State) -> list[Send] | str:
@@ -152,9 +169,9 @@ def _reconsidered(policy: Policy, row: Row, guidance: Guidance) -> Decision | No
         decision = policy.reconsider(row, guidance)
         if decision and check_route(decision["route"]) == "escalate":
             raise ConfigError("of guidance it chose 'escalate'; accepted: guided, direct, None")
+        return decision and _marked(policy, decision)
     except Exception as error:  # noqa: BLE001 - as above
-        return plain("guided", f"{FAILED}: {type(error).__name__}: {error}; the guidance is kept")
-    return decision
+        return plain("guided", f"{_failed(error)}; the guidance is kept")
 
 
 def judge_node(policy: Policy, agreement: float) -> Node:
@@ -177,9 +194,10 @@ def judge_node(policy: Policy, agreement: float) -> Node:
 
 def _rechecked(policy: Policy, row: Row, state: State, reply: CheapAnswer) -> Decision | None:
     try:
-        return policy.recheck(row, state["route"], reply)
+        decision = policy.recheck(row, state["route"], reply)
+        return decision and _marked(policy, decision)
     except Exception as error:  # noqa: BLE001 - as above; whether to pay for the stronger solver is then not guessed
-        return plain(state["route"], f"{FAILED}: {type(error).__name__}: {error}; not escalated")
+        return plain(state["route"], f"{_failed(error)}; not escalated")
 
 
 def _by_agreement(state: State, reply: CheapAnswer, agreement: float) -> Decision:

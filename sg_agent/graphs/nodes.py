@@ -32,6 +32,7 @@ from sg_agent.ledger import failed_call
 from sg_agent.models import model_name
 from sg_agent.prices import Prices
 from sg_agent.prompts import Phase, few_shot, load_prompt
+from sg_agent.quoting import quoted
 from sg_agent.rows import Row, parse_row
 
 DRAFTS = 2
@@ -133,7 +134,7 @@ def guide_failed(model: BaseChatModel, onward: Onward) -> Callable[[State, NodeE
     """A guide that cannot answer never stops the question: it goes `onward` without."""
 
     def handle(state: State, error: NodeError) -> Command[str]:
-        reason = f"the guide failed: {type(error.error).__name__}: {error.error}"
+        reason = f"the guide failed: {type(error.error).__name__}: {quoted(error.error)}"
         record = failed_call("guide", model, error.error, lost=lost_before(error.error))
         return Command(update={"route": "direct", "reason": reason, "ledger": [record]}, goto=onward(state))
 
@@ -148,7 +149,9 @@ def check(state: State) -> Update:
     if problem is None:
         source = f"draft {draft['number']} of the guide" if draft["number"] else "given with the question"
         return {"guidance": text, "problem": None, "route": "guided", "reason": f"guidance passed the check ({source})"}
-    return {"problem": problem, "reason": f"guidance was not usable: {problem}"}
+    said, _, value = problem.partition(": ")
+    shown = f"{said}: {quoted(value)}" if value else said
+    return {"problem": problem, "reason": f"guidance was not usable: {shown}"}
 
 
 def judged(asked: Asked, text: str, *, truncated: bool = False) -> tuple[str, str | None]:

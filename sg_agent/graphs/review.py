@@ -15,6 +15,7 @@ from typing_extensions import TypedDict  # pydantic reads no other before Python
 from sg_agent.errors import ConfigError
 from sg_agent.graphs.nodes import Onward, Update, after_route, judged
 from sg_agent.graphs.state import State
+from sg_agent.quoting import quoted
 from sg_agent.rows import Kind
 
 
@@ -72,7 +73,7 @@ def review_node(state: State) -> Update:
             continue
         if decision["type"] == "reject":
             said = decision.get("message", "").strip()
-            reason = "guidance was rejected in review" + (f": {said}" if said else "")
+            reason = "guidance was rejected in review" + (f": {quoted(said)}" if said else "")
             return {"guidance": None, "route": "direct", "reason": reason}
         text = decision["guidance"] if decision["type"] == "edit" else text
         guidance, problem = judged(state["asked"], text)

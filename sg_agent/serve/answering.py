@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -144,7 +145,7 @@ class Run:
     @property
     def cost_usd(self) -> float | None:
         """What its calls cost, None as long as nobody knows."""
-        known = self.ledger is not None or not self.watch.calls
+        known = self.ledger is not None or not self.watch.hosted
         return total_cost(self.ledger or []) if known else None
 
     async def begun(self) -> None:
@@ -199,24 +200,25 @@ class Run:
     async def _streamed(self) -> Any:
         """The final output; guidance and deltas go into the queue as they come."""
         output: Any = None
-        guided, ids, nodes = False, dict[int, str | None](), self._shown_nodes
-        parts = self.ask.target.graph.astream(
+        guided, writers, nodes = False, dict[int, tuple[str, str | None]](), self._shown_nodes
+        stream: Any = self.ask.target.graph.astream(
             self.ask.question, CONFIG, context=self.ask.settings, stream_mode=["messages", "values"]
         )
-        part: Any
-        async for mode, part in parts:
-            if mode == "values":
-                output = part
-                if not guided and output.get("guidance"):
-                    guided = True
-                    self._tell(Guidance(output["guidance"]))
-                if output.get("decision", {}).get("route") == "escalate":
-                    nodes = ("stronger",)  # whose answer is then the only one
-            else:
-                chunk, metadata = part
-                if metadata["langgraph_node"] in nodes:
-                    self._delta(chunk, metadata, ids)
-        if any("fallback" in attempt and attempt["index"] in ids for attempt in output["attempts"]):
+        async with aclosing(stream) as parts:  # else an error raised here would leave its calls running
+            async for mode, part in parts:
+                if mode == "values":
+                    output = part
+                    if not guided and output.get("guidance"):
+                        guided = True
+                        self._tell(Guidance(output["guidance"]))
+                    if output.get("decision", {}).get("route") == "escalate":
+                        nodes = ("stronger",)  # whose answer is then the only one
+                else:
+                    chunk, metadata = part
+                    if metadata["langgraph_node"] in nodes:
+                        self._delta(chunk, metadata, writers)
+        begun = {index for index, (node, _) in writers.items() if node == "solve"}
+        if any("fallback" in attempt and attempt["index"] in begun for attempt in output["attempts"]):
             raise _broke_off()
         return output
 
@@ -229,15 +231,18 @@ class Run:
             return ()
         return ("solve", "fallback") if self.ask.choices == 1 else ("solve",)
 
-    def _delta(self, chunk: Any, metadata: dict[str, Any], ids: dict[int, str | None]) -> None:
-        """Queue a chunk of the solver's; a call that is made again after its first token cannot be shown as one."""
+    def _delta(self, chunk: Any, metadata: dict[str, Any], writers: dict[int, tuple[str, str | None]]) -> None:
+        """Queue a chunk of the solver's. What one call has begun no other can go on with: `writers` are those calls, by
+        attempt, as the node and the id of their chunks.
+        """
         if not isinstance(chunk, AIMessageChunk):
             return
         calls: list[Any] = chunk.tool_call_chunks
         if not (text := chunk.text) and not calls:
             return
         index = metadata["langgraph_path"][1]
-        if ids.setdefault(index, chunk.id) != chunk.id:
+        writer = (metadata["langgraph_node"], chunk.id)
+        if writers.setdefault(index, writer) != writer:
             raise _broke_off()
         self._tell(Delta(0 if self.ask.held else index, text, calls))
 

@@ -35,7 +35,7 @@ def create_app(config: ServeConfig) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with few_collections(), draining_on_signals(service.gate, config.grace_s):
+        with few_collections(), draining_on_signals(service.places, config.grace_s):
             yield
         await service.close()
 
@@ -108,8 +108,8 @@ def _add_probes(app: FastAPI, service: Service) -> None:
 
     @app.get("/readyz")
     async def readyz(response: Response) -> dict[str, str]:
-        response.status_code = 503 if service.gate.draining else 200
-        return {"status": "stopping" if service.gate.draining else "ready"}
+        response.status_code = 503 if service.places.draining else 200
+        return {"status": "stopping" if service.places.draining else "ready"}
 
     @app.get("/metrics", response_class=Response, dependencies=[_known(service)])
     async def metrics() -> Response:

@@ -25,7 +25,7 @@ from sg_agent.prices import Prices
 from sg_agent.serve.config import ServeConfig
 from sg_agent.serve.errors import ApiError, bad_request
 from sg_agent.serve.routing import auto_offer
-from sg_agent.serve.watch import WATCHER
+from sg_agent.serve.watch import HERE, HOSTED
 from sg_agent.throttle import Load
 
 Place = tuple[str, str]
@@ -66,7 +66,7 @@ ARM = re.compile(r"(?P<arm>[a-z_]+)(?:@(?P<attempts>\d{1,3}))?")
 
 @dataclass(frozen=True)
 class Target:
-    """Who answers: an arm's graph over a solver. `attempts` above 1 vote on one answer; `policy` is the arm auto's."""
+    """Who answers: an arm's graph over a solver. `attempts` above 1 vote on one answer."""
 
     name: str
     arm: str
@@ -74,7 +74,6 @@ class Target:
     solver_name: str
     solver: BaseChatModel
     graph: Compiled
-    policy: Policy | None = None
 
     @property
     def escalates(self) -> bool:
@@ -169,8 +168,7 @@ class Models:
         if votes < 1:
             raise bad_request(f"{model!r} asks for no attempt; give at least 1", param="model")
         full = f"{chosen}@{votes}/{name}" if votes > 1 else f"{chosen}/{name}"
-        policy = self.policy if chosen == "auto" else None
-        return Target(full, chosen, votes, name, self.solvers[name], self._graphs[chosen, name], policy)
+        return Target(full, chosen, votes, name, self.solvers[name], self._graphs[chosen, name])
 
     def _why_no_auto(self, solver: str) -> str | None:
         if self._offer is None:
@@ -203,10 +201,11 @@ class _Loader:
             own = client.with_options(http_client=DefaultAsyncHttpxClient())
             changes |= {"root_async_client": own, "async_client": own.chat.completions}
         loaded = loaded.model_copy(update=changes)
+        callbacks: list[BaseCallbackHandler] = [HERE]
         if not in_process(loaded):
+            callbacks = [HOSTED]
             most, patience_s = self.config.max_concurrency, self.config.patience_s
             loaded = metered(loaded, most=most, deadline_s=deadline_s, patience_s=patience_s, prices=self.prices)
-        callbacks: list[BaseCallbackHandler] = [WATCHER]
         return loaded.model_copy(update={"callbacks": callbacks})
 
 

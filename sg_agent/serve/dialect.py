@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sg_agent.gate.decision import decided
+from sg_agent.quoting import told, without_quotes
 from sg_agent.serve.answering import Answer, Ask, Delta, Guidance
 from sg_agent.serve.arms import Models
 from sg_agent.serve.errors import ApiError
@@ -58,8 +59,8 @@ def about(answer: Answer) -> dict[str, Any]:
     return {
         "arm": answer.ask.target.arm,
         "route": output["route"],
-        "reason": output["reason"],
-        **decided(output),
+        "reason": without_quotes(output["reason"]),
+        **{stage: told(one) for stage, one in decided(output).items()},
         "guidance": output["guidance"],
         "answer": output["answer"] if answer.in_form or answer.ask.votes else None,
         "chosen": output["chosen"],

@@ -9,21 +9,21 @@ from multiprocessing import parent_process
 from types import FrameType
 from typing import Any
 
-from sg_agent.serve.limits import Gate
+from sg_agent.serve.limits import Places
 
 
 @contextmanager
-def draining_on_signals(gate: Gate, grace_s: float) -> Iterator[None]:
-    """Meanwhile signals drain the gate before they reach uvicorn; a second Ctrl-C reaches it at once."""
+def draining_on_signals(places: Places, grace_s: float) -> Iterator[None]:
+    """Meanwhile signals drain the places before they reach uvicorn; a second Ctrl-C reaches it at once."""
     loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
     async def drain(stop: Any, number: int) -> None:
-        await gate.drain(grace_s)
+        await places.drain(grace_s)
         stop(number, None)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if not gate.draining:
-            gate.draining = True
+        if not places.draining:
+            places.draining = True
             loop.call_soon_threadsafe(lambda: tasks.add(loop.create_task(drain(before[number], number))))
         elif number == signal.SIGINT:
             before[number](number, frame)

@@ -52,6 +52,11 @@ def invalid(error: ValidationError) -> ApiError:
     return bad_request(f"{param or 'body'}: {first['msg']}", param=param, code=str(first["type"]))
 
 
+def gone() -> ApiError:
+    """499, as nginx has it: nobody reads it but the log."""
+    return ApiError(499, "the client closed the connection", "client_gone")
+
+
 def api_error(error: BaseException, failures: list[BaseException]) -> ApiError:
     """What a client is told about a run that ended in `error`; `failures` are those of its model calls, in order."""
     if isinstance(error, ApiError):

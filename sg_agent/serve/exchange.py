@@ -17,8 +17,9 @@ from sg_agent.serve.admission import Admission
 from sg_agent.serve.answered import Answered
 from sg_agent.serve.answering import Answer, Run
 from sg_agent.serve.dialect import Dialect, Parsed, Writer, about
-from sg_agent.serve.errors import ApiError
-from sg_agent.serve.limits import discard_body, read_body
+from sg_agent.serve.errors import ApiError, gone
+from sg_agent.serve.intake import let_in
+from sg_agent.serve.limits import discard_body
 from sg_agent.serve.logs import log_request
 from sg_agent.serve.record import Record
 from sg_agent.serve.service import Service
@@ -48,11 +49,11 @@ class Exchange:
             await discard_body(self._request)
             self.refused(error)
         except ClientDisconnect:
-            self.refused(_gone())
+            self.refused(gone())
         except BaseException as error:
             cancelled = isinstance(error, asyncio.CancelledError)
             self.refused(
-                _gone() if cancelled else ApiError(500, "the server failed; its log says more", "internal_error")
+                gone() if cancelled else ApiError(500, "the server failed; its log says more", "internal_error")
             )
             self.close()
             raise
@@ -61,16 +62,7 @@ class Exchange:
 
     async def _respond(self) -> Response:
         config, admission = self._service.config, self._service.admission
-        key = admission.known(self._request.headers.get("authorization")) if admission else None
-        if admission and key:
-            self.record.key = key.name
-            admission.spending.admit(key)
-        self._open.enter_context(self._service.gate.place())
-        try:
-            async with asyncio.timeout(config.timeout_s):
-                body = await read_body(self._request, config.max_body_bytes)
-        except TimeoutError as error:
-            raise ApiError(408, "the request did not arrive in time; send it again", "timeout") from error
+        key, body = await let_in(self._service, self._request, self.record, self._open, config.max_body_bytes)
         parsed = self._dialect.read(body, self._service.models, most_attempts=config.max_attempts)
         self._parsed, self._body_bytes = parsed, len(body)
         if admission and key:
@@ -90,8 +82,8 @@ class Exchange:
         ask, record = parsed.ask, self.record
         record.arm, record.solver, record.stream = ask.target.arm, ask.target.solver_name, parsed.writer is not None
         run = Run(ask, stream=record.stream, started=record.started, timeout_s=self._service.config.timeout_s)
-        self._open.callback(self._service.gate.runs.discard, run)
-        self._service.gate.runs.add(run)
+        self._open.callback(self._service.places.runs.discard, run)
+        self._service.places.runs.add(run)
         if self._service.shadows:
             self._service.shadows.give_way()
         watcher = asyncio.create_task(_watch_client(self._request.receive, run))
@@ -184,8 +176,8 @@ class Streamed(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             if not self._run.task.done():
-                self._run.cancel(_gone())
-                self._exchange.refused(_gone())
+                self._run.cancel(gone())
+                self._exchange.refused(gone())
             self._exchange.close()
         await self._exchange.sent()
 
@@ -206,12 +198,7 @@ async def _watch_client(receive: Receive, run: Run) -> None:
     """Call the run off when the client goes away."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    run.cancel(_gone())
-
-
-def _gone() -> ApiError:
-    """499, as nginx has it: nobody reads it but the log."""
-    return ApiError(499, "the client closed the connection", "client_gone")
+    run.cancel(gone())
 
 
 def _took(answer: Answer) -> dict[str, Any]:

@@ -3,17 +3,22 @@
 import logging
 import sqlite3
 import time
+import uuid
+from contextlib import ExitStack
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from sg_agent.errors import WriteError
 from sg_agent.gate.live import Feedback
 from sg_agent.serve.answered import Answered
-from sg_agent.serve.errors import ApiError, bad_request, invalid
-from sg_agent.serve.limits import discard_body, read_body
+from sg_agent.serve.errors import ApiError, bad_request, gone, invalid
+from sg_agent.serve.intake import let_in
+from sg_agent.serve.limits import discard_body
+from sg_agent.serve.logs import log_request
+from sg_agent.serve.record import Record
 from sg_agent.serve.service import Service
 
 LARGEST = 64 * 1024
@@ -32,24 +37,31 @@ class FeedbackRequest(BaseModel):
 
 
 async def feedback(service: Service, request: Request) -> Response:
-    """Note it. Of several things said of one answer the last counts."""
-    try:
-        told = await _take(service, request)
-    except ApiError as error:
-        await discard_body(request)
-        return JSONResponse(error.body, error.status, error.headers)
-    return JSONResponse(told)
+    """Note it. Of several things said of one answer the journal's reader takes the last, the counters the first."""
+    record = Record(f"req_{uuid.uuid4().hex}", endpoint=request.url.path)
+    with ExitStack() as held:
+        held.callback(_log, record)
+        try:
+            told, headers = await _take(service, request, record, held), {}
+            record.status = 200
+        except (ApiError, ClientDisconnect) as error:
+            refused = error if isinstance(error, ApiError) else gone()
+            record.status, record.error = refused.status, refused.code
+            told, headers = refused.body, refused.headers
+            await discard_body(request)
+    return JSONResponse(told, record.status, {**headers, "x-request-id": record.id})
 
 
-async def _take(service: Service, request: Request) -> dict[str, Any]:
-    key = None
-    if service.admission:
-        known = service.admission.known(request.headers.get("authorization"))
-        service.admission.spending.admit(known)
-        key = known.name
-    given = _read(await read_body(request, LARGEST))
+def _log(record: Record) -> None:
+    record.end()
+    log_request(record)
+
+
+async def _take(service: Service, request: Request, record: Record, held: ExitStack) -> dict[str, Any]:
+    key, body = await let_in(service, request, record, held, LARGEST)
+    given = _read(body)
     try:
-        if (answered := service.answered.find(given.id, key)) is None:
+        if (answered := service.answered.find(given.id, key.name if key else None)) is None:
             message = f"no answer with the id {given.id!r} is known; the newest answers of this server are"
             raise ApiError(404, message, "answer_not_found", param="id")
         _write(service, answered, given)

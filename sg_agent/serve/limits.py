@@ -15,7 +15,7 @@ PATIENCE_S = 10.0
 
 
 @dataclass
-class Gate:
+class Places:
     """The requests under way in this process, and what is done for nobody who waits."""
 
     most: int
@@ -25,7 +25,7 @@ class Gate:
     background: set[Run] = field(default_factory=set)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def take(self) -> Iterator[None]:
         """A place for one request. Raises ApiError when there is none, or when the server is stopping."""
         if self.draining:
             raise stopping()

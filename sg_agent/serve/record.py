@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from sg_agent.gate.decision import Decision, GateRoute, decided
 from sg_agent.ledger import CallRecord
+from sg_agent.quoting import told
 from sg_agent.serve.answering import Answer, GuideOutcome, Run
-from sg_agent.serve.routing import logged
 
 
 @dataclass
@@ -42,9 +42,8 @@ class Record:
         self.guide_outcome, self.retries = answer.guide_outcome, answer.retries
         self.overhead_s = answer.overhead_s
         if "decision" in answer.output:
-            policy = answer.ask.target.policy
             self.route = answer.output["route"]
-            self.decisions = {stage: logged(one, policy) for stage, one in decided(answer.output).items()}
+            self.decisions = {stage: told(one) for stage, one in decided(answer.output).items()}
         self.ledger, self.cost_usd = answer.output["ledger"], answer.cost_usd
 
     def failed(self, run: Run) -> None:

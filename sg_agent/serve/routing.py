@@ -1,15 +1,11 @@
-"""The arm `auto` as it is served: for which solvers it is offered, and what of its decisions is logged."""
+"""The arm `auto` as it is served: for which solvers it is offered."""
 
 from dataclasses import dataclass, field
 
 from sg_agent.errors import ConfigError, ModelError
-from sg_agent.gate.decision import Decision
-from sg_agent.gate.policy import Always, ByTask, Learned, Never, Policy, WithinBudget
+from sg_agent.gate.policy import Learned, Policy
 from sg_agent.gate.policy import Models as Routes
-from sg_agent.graphs.auto import FAILED
 from sg_agent.serve.config import ServeConfig
-
-OURS = (Always, ByTask, Learned, Never, WithinBudget)
 
 
 @dataclass(frozen=True)
@@ -46,15 +42,3 @@ def auto_offer(config: ServeConfig) -> Offer | None:
     if unfit and (len(unfit) == len(config.solvers) or config.arm == "auto"):
         raise unfit[0]
     return offer
-
-
-def logged(decision: Decision | None, policy: Policy | None) -> Decision | None:
-    """The decision without what may quote the question: reasons of others' policies, and what a failed one said."""
-    if decision is None:
-        return None
-    reason = decision["reason"]
-    if reason.startswith(FAILED):
-        reason = ":".join(reason.split(":")[:2])
-    elif type(policy) not in OURS:
-        reason = "the policy's own"
-    return {**decision, "reason": reason}

@@ -9,7 +9,7 @@ from sg_agent.serve.answered import AnsweredIds
 from sg_agent.serve.arms import Models
 from sg_agent.serve.config import ServeConfig
 from sg_agent.serve.drift import Drift
-from sg_agent.serve.limits import Gate
+from sg_agent.serve.limits import Places
 from sg_agent.serve.metrics import Metrics
 from sg_agent.serve.shadow import Shadows
 from sg_agent.serve.shadow_check import check_budget
@@ -24,8 +24,8 @@ class Service:
         check_budget(config)
         self.models = Models(config, prices)
         self.admission = Admission(config.keys, config.usage, self.models, prices) if config.keys else None
-        self.gate, self.metrics = Gate(config.max_concurrency), Metrics(self.models)
-        self.shadows = Shadows(config, self.models, prices, self.gate, self.metrics) if config.shadow else None
+        self.places, self.metrics = Places(config.max_concurrency), Metrics(self.models)
+        self.shadows = Shadows(config, self.models, prices, self.places, self.metrics) if config.shadow else None
         self.drift = Drift(self.models, self.metrics)
         self.answered = AnsweredIds(_ids(config))
 

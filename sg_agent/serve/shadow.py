@@ -29,7 +29,7 @@ from sg_agent.serve.config import ServeConfig
 from sg_agent.serve.errors import ApiError
 from sg_agent.serve.journals import Journals
 from sg_agent.serve.keys import Key
-from sg_agent.serve.limits import Gate
+from sg_agent.serve.limits import Places
 from sg_agent.serve.metrics import Metrics
 from sg_agent.serve.shadow_targets import shadow_targets
 from sg_agent.serve.spending import Charge, Spending
@@ -47,11 +47,11 @@ class Shadows:
     """The shadows of one process, from `draw` to a line in a journal. Raises ConfigError for folders not to be used."""
 
     def __init__(
-        self, config: ServeConfig, models: Models, prices: Prices | None, gate: Gate, metrics: Metrics
+        self, config: ServeConfig, models: Models, prices: Prices | None, places: Places, metrics: Metrics
     ) -> None:
         assert config.shadow
         self._shadow, self._timeout_s, self._prices = config.shadow, config.timeout_s, prices
-        self._models, self._gate, self._metrics = models, gate, metrics
+        self._models, self._places, self._metrics = models, places, metrics
         self.journals = Journals(config)
         self._targets = dict(shadow_targets(config, models, prices, most=MOST))
         self._spending: Spending | None = None
@@ -68,7 +68,7 @@ class Shadows:
 
     def begin(self, answer_id: str, answer: Answer, body_bytes: int) -> None:
         """Ask the other route in the background, or leave it."""
-        if self._gate.draining:
+        if self._places.draining:
             self._count(answer, "cancelled")
         elif len(self._tasks) >= MOST or not self._idle(answer.ask):
             self._count(answer, "busy")
@@ -79,9 +79,12 @@ class Shadows:
             task.add_done_callback(self._tasks.discard)
 
     def give_way(self) -> None:
-        """A user's question has come: shadows that would take computing time from it end."""
+        """A user's question has come: shadows that would take computing time from it end. One that has got as far as a
+        hosted solver takes none any more, and is paid for.
+        """
         for run in list(self._giving_way):
-            run.cancel(ApiError(503, "a user's question came", BUSY))
+            if in_process(run.ask.target.solver) or not run.watch.hosted:
+                run.cancel(ApiError(503, "a user's question came", BUSY))
 
     async def close(self) -> None:
         """Call off what is left, and close the journals."""
@@ -92,10 +95,12 @@ class Shadows:
 
     def _idle(self, ask: Ask) -> bool:
         """No user's question waits for what a shadow takes: this machine, or one of the places of a hosted model."""
-        if self._here(ask) and self._gate.in_flight:
+        if self._here(ask) and self._places.in_flight:
             return False
         loads = [model.throttle.load for model in self._hosted(ask)]
-        return 2 * self._gate.in_flight <= self._gate.most and all(2 * load.in_flight < load.limit for load in loads)
+        if 2 * self._places.in_flight > self._places.most:
+            return False
+        return all(2 * load.in_flight < load.limit for load in loads)
 
     def _hosted(self, ask: Ask) -> Iterator[MeteredModel]:
         return (model for model in (self._models.guide, ask.target.solver) if isinstance(model, MeteredModel))
@@ -143,7 +148,7 @@ class Shadows:
         except ApiError:
             return "budget", None
         run = Run(ask, stream=False, started=time.perf_counter(), timeout_s=self._timeout_s)
-        held = (self._gate.background, *([self._giving_way] if self._here(ask) else []))
+        held = (self._places.background, *([self._giving_way] if self._here(ask) else []))
         for runs in held:
             runs.add(run)
         try:

@@ -155,7 +155,7 @@ def broken_policy(row: Row) -> Decision:
 @pytest.mark.parametrize(
     ("policy", "why"),
     [
-        (ByFunction(broken_policy), "ValueError: no idea of math"),
+        (ByFunction(broken_policy), "ValueError: «no idea of math»"),
         (ByFunction(lambda row: "sideways"), "unknown route 'sideways'"),  # type: ignore[arg-type, return-value]
         (ESCALATE, "no stronger solver"),
     ],
@@ -196,7 +196,7 @@ def test_guidance_may_be_dropped_once_it_is_written() -> None:
     output = models.ask(policy, attempts=2)
     assert (output["answer"], output["route"], output["guidance"], models.calls) == ("7", "direct", None, (1, 2, 0))
     assert policy.seen == [Guidance(PLAN)]
-    assert output["reason"] == "guidance was dropped: P(right)"
+    assert output["reason"] == "guidance was dropped: the policy's own: «P(right)»"
     assert (output["decision"]["route"], output["reconsidered"]["route"]) == ("guided", "direct")
     led = [(record["role"], record["decision"]["route"]) for record in output["ledger"]]
     assert led == [("guide", "guided"), ("solver", "direct"), ("solver", "direct")]
@@ -230,7 +230,7 @@ def test_only_guidance_that_passed_the_check_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "why"), [(KeyError("x"), "KeyError: 'x'; the guidance is kept"), ("escalate", "it chose 'escalate'")]
+    ("said", "why"), [(KeyError("x"), "KeyError: «'x'»; the guidance is kept"), ("escalate", "it chose 'escalate'")]
 )
 def test_a_second_look_that_fails_keeps_the_guidance(said: GateRoute | Exception, why: str) -> None:
     output = Cast(says("Answer: 7")).ask(Doubting(said))

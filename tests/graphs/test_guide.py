@@ -43,7 +43,7 @@ async def test_guidance_that_is_invalid_twice_is_none_and_the_reason_says_why() 
 
 def test_a_guide_that_is_down_raises_nothing() -> None:
     output = guide(always(RuntimeError("no route"))).compile().invoke(QUESTION)
-    assert (output["guidance"], output["reason"]) == (None, "the guide failed: RuntimeError: no route")
+    assert (output["guidance"], output["reason"]) == (None, "the guide failed: RuntimeError: «no route»")
     assert output["ledger"][0]["error"] == "RuntimeError: no route"
 
 

@@ -100,7 +100,7 @@ def test_truncated_guidance_is_not_used() -> None:
 def test_a_guide_that_is_down_sends_the_question_straight_to_the_solver() -> None:
     output = run(ScriptedModel(replies=lambda messages: RuntimeError("no route")), always("Answer: 7"))
     assert (output["route"], output["answer"]) == ("direct", "7")
-    assert output["reason"] == "the guide failed: RuntimeError: no route"
+    assert output["reason"] == "the guide failed: RuntimeError: «no route»"
     assert output["ledger"][0]["error"] == "RuntimeError: no route"
 
 

@@ -142,7 +142,7 @@ def test_when_decides_by_the_question() -> None:
 @pytest.mark.parametrize(
     ("replies", "reason"),
     [
-        ([RuntimeError("no route")], "the guide failed: RuntimeError: no route"),
+        ([RuntimeError("no route")], "the guide failed: RuntimeError: «no route»"),
         (["Answer: 7", "7"], "guidance was not usable: guidance has 0 steps, not 2 to 6"),
         ([DataError("the prompt has 9999 tokens")], "the guide cannot take this: the prompt has 9999 tokens"),
     ],

@@ -81,7 +81,7 @@ def test_rejected_guidance_sends_the_question_straight_to_the_solver(
 ) -> None:
     output = resume({"type": "reject", "message": "The pens are pencils."})
     assert (output["guidance"], output["route"], output["answer"]) == (None, "direct", "7")
-    assert output["reason"] == "guidance was rejected in review: The pens are pencils."
+    assert output["reason"] == "guidance was rejected in review: «The pens are pencils.»"
     assert output["prompts"].keys() == {"guide", "cot"}
     assert "<guidance>" not in models[1].calls[0][-1].text
 

@@ -28,6 +28,13 @@ def contents(reply: httpx.Response, index: int) -> list[str]:
     return [text for text in said if text]
 
 
+def last_choice(reply: httpx.Response) -> dict[str, Any]:
+    """How a stream ended that ended well."""
+    assert reply.text.rstrip().endswith("data: [DONE]"), reply.text
+    choices: list[dict[str, Any]] = [choice for chunk in chunks(reply) for choice in chunk["choices"]]
+    return choices[-1]
+
+
 @pytest.mark.parametrize("arm", ["standard", "guided"])
 def test_the_fallback_answers_where_the_solver_is_down(arm: str) -> None:
     with serving(guide=guide(), solvers={"u": DOWN}, fallback=solver("There are 7.")) as address:
@@ -37,6 +44,19 @@ def test_the_fallback_answers_where_the_solver_is_down(arm: str) -> None:
     assert "fallback" in reply["sg_agent"]["reason"]
     assert "".join(contents(streamed, 0)) == "There are 7."
     assert len(contents(streamed, 0)) > 1, "word by word"
+    assert last_choice(streamed)["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("arm", ["standard", "guided"])
+def test_a_stream_of_the_fallback_is_completed_as_a_response_too(arm: str) -> None:
+    asked = {"model": f"{arm}/u", "input": "How many?", "stream": True}
+    with serving(guide=guide(), solvers={"u": DOWN}, fallback=solver("There are 7.")) as address:
+        reply = httpx.post(f"{address}/v1/responses", json=asked, timeout=60)
+        page = httpx.get(f"{address}/metrics").text
+    last = json.loads(reply.text.rstrip().rpartition("data: ")[2])
+    assert last["type"] == "response.completed"
+    assert last["response"]["output"][-1]["content"][0]["text"] == "There are 7."
+    assert f'sg_agent_requests_total{{arm="{arm}",model="u",status="200"}} 1.0' in page
 
 
 def test_each_attempt_has_its_own_fallback() -> None:
@@ -44,6 +64,7 @@ def test_each_attempt_has_its_own_fallback() -> None:
         assert [choice["index"] for choice in ask(address, n=2).json()["choices"]] == [0, 1]
         streamed = ask(address, n=2, stream=True)
     assert ["".join(contents(streamed, index)) for index in (0, 1)] == ["There are 7."] * 2
+    assert last_choice(streamed)["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize("n", [1, 2])

@@ -83,6 +83,19 @@ def test_a_call_that_hangs_is_made_again_after_its_timeout() -> None:
     assert (reply.status_code, reply.headers["x-sg-agent-retries"], len(server.asked)) == (200, "1", 2)
 
 
+def test_a_stream_that_breaks_leaves_no_call_behind() -> None:
+    endless = Act(" ".join(["on"] * 400), gap_s=0.05)  # what the retry after the cut gets
+    with (
+        faulty_server(Act("I add the two", cut=1), endless) as server,
+        serving(solvers={"u": spec(server)}) as address,
+    ):
+        assert '"code":"upstream_error"' in ask(address, stream=True).text
+        time.sleep(1)
+        assert (len(server.asked), server.gone) == (2, 1)
+        page = httpx.get(f"{address}/metrics").text
+    assert 'sg_agent_upstream_in_flight{model="u",role="solver"} 0.0' in page
+
+
 def test_a_guide_that_hangs_leaves_the_question_to_the_solver_in_time() -> None:
     with (
         faulty_server(Act(wait_s=5)) as guide,

@@ -256,6 +256,37 @@ def test_a_users_question_ends_a_shadow_that_would_compute_beside_it(tmp_path: P
         until(lambda: outcomes(address) == {"busy": 1})
 
 
+def beside_a_local_guide(hosted: ChatServer, tmp_path: Path, latency_s: float) -> dict[str, Any]:
+    """A server with a hosted solver; one shadow at its worst is all that it can pay."""
+    slow = ScriptedModel(replies=lambda _: PLAN, model="guide", latency_s=latency_s)
+    config = over(hosted, tmp_path, usd=25, per_token=0.001, guidance_cache=0)
+    return {**config, "guide": slow}
+
+
+def test_a_shadow_that_gave_way_before_its_first_hosted_call_costs_nothing(hosted: ChatServer, tmp_path: Path) -> None:
+    with serving(**beside_a_local_guide(hosted, tmp_path, 1.0)) as address:
+        for given_way in (1, 2, 3):
+            post(address, "cot/s", max_tokens=9)
+            time.sleep(0.3)  # its guide is at work
+            post(address, "standard/s", max_tokens=9)
+            until(lambda: outcomes(address) == {"busy": given_way})  # noqa: B023 - it is over before the next
+        post(address, "cot/s", max_tokens=9)
+        until(lambda: outcomes(address) == {"busy": 3, "written": 1})
+
+
+def test_a_shadow_that_waits_for_a_hosted_solver_alone_gives_no_way(hosted: ChatServer, tmp_path: Path) -> None:
+    def slow_with_guidance(asked: dict[str, Any]) -> str:
+        time.sleep(1.0 if "Add what came" in str(asked["messages"]) else 0)
+        return "Answer: 8"
+
+    hosted.reply = slow_with_guidance
+    with serving(**beside_a_local_guide(hosted, tmp_path, 0.0)) as address:
+        post(address, "cot/s", max_tokens=9)
+        until(lambda: "Add what came" in str(hosted.asked))
+        post(address, "standard/s", max_tokens=9)
+        until(lambda: outcomes(address) == {"written": 1})
+
+
 def test_stopping_calls_shadows_off(tmp_path: Path) -> None:
     slow = ScriptedModel(replies=lambda _: PLAN, model="guide", latency_s=30.0)
     with serving(guide=slow, shadow=ShadowConfig(1, tmp_path)) as address:

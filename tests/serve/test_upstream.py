@@ -14,6 +14,8 @@ from openai import OpenAI
 from serving import TURN, body, serving
 from upstream import Upstream, upstream
 
+from sg_agent.scripted import ScriptedModel
+
 TOOL = {"type": "function", "function": {"name": "count", "description": "Counts.", "parameters": {"type": "object"}}}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "count", "arguments": '{"what": "pens"}'}}
 
@@ -118,6 +120,19 @@ def test_a_guide_that_is_down_leaves_the_question_to_the_solver(solver: Upstream
         reply = httpx.post(f"{address}/v1/chat/completions", json=body("guided/u"), timeout=30).json()
     assert reply["sg_agent"]["route"] == "direct"
     assert "the guide failed" in reply["sg_agent"]["reason"]
+
+
+def test_what_a_failed_guide_said_is_for_nobody_elses_eyes(solver: Upstream, caplog: pytest.LogCaptureFixture) -> None:
+    secret = RuntimeError("401 Incorrect key sk-SECRET: see http://10.0.0.7")
+    with serving(guide=ScriptedModel(replies=lambda _: secret), solvers={"u": solver.spec}) as address:
+        whole, streamed = (
+            httpx.post(f"{address}/v1/chat/completions", json=body("guided/u", stream=stream), timeout=30).text
+            for stream in (False, True)
+        )
+    for text in (whole, streamed):
+        assert '"the guide failed: RuntimeError"' in text
+        assert "SECRET" not in text
+    assert "SECRET" not in caplog.text
 
 
 def test_a_request_over_its_deadline_is_a_504_and_stops_the_solver(solver: Upstream) -> None:
