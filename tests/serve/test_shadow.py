@@ -257,9 +257,9 @@ def test_a_users_question_ends_a_shadow_that_would_compute_beside_it(tmp_path: P
 
 
 def beside_a_local_guide(hosted: ChatServer, tmp_path: Path, latency_s: float) -> dict[str, Any]:
-    """A server with a hosted solver; one shadow at its worst is all that it can pay."""
+    """A server with a hosted solver; one shadow at its worst, of three tries, is all that it can pay."""
     slow = ScriptedModel(replies=lambda _: PLAN, model="guide", latency_s=latency_s)
-    config = over(hosted, tmp_path, usd=25, per_token=0.001, guidance_cache=0)
+    config = over(hosted, tmp_path, usd=75, per_token=0.001, guidance_cache=0)
     return {**config, "guide": slow}
 
 
