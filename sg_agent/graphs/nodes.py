@@ -16,6 +16,7 @@ from sg_agent.checks import break_tokens, check_guidance, clean_guidance
 from sg_agent.errors import ConfigError, DataError
 from sg_agent.finish import ReplyFinish, finish_of
 from sg_agent.graphs.chat import CHAT, Chat, split, within
+from sg_agent.graphs.handled import hold
 from sg_agent.graphs.model_node import Answered, Call, ModelNode, lost_before
 from sg_agent.graphs.sampling import solver_temperature
 from sg_agent.graphs.state import (
@@ -134,6 +135,7 @@ def guide_failed(model: BaseChatModel, onward: Onward) -> Callable[[State, NodeE
     """A guide that cannot answer never stops the question: it goes `onward` without."""
 
     def handle(state: State, error: NodeError) -> Command[str]:
+        hold(state["asked"]["run"], error.error)
         reason = f"the guide failed: {type(error.error).__name__}: {quoted(error.error)}"
         record = failed_call("guide", model, error.error, lost=lost_before(error.error))
         return Command(update={"route": "direct", "reason": reason, "ledger": [record]}, goto=onward(state))
@@ -253,6 +255,7 @@ def solve_failed(
 
     def handle(state: SolveInput, error: NodeError) -> Command[str]:
         lost = lost_before(error.error)
+        hold(state["run"], error.error)
         record = failed_call("solver", model, error.error, attempt=state["index"], lost=lost)
         if fallback:
             return Command(update={"failed": [state], "ledger": [record]}, goto="gather")

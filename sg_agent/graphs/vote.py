@@ -9,6 +9,7 @@ from langgraph.types import Overwrite
 from sg_agent.answers import vote_key
 from sg_agent.errors import SolverError
 from sg_agent.graphs.chat import reply
+from sg_agent.graphs.handled import let_go
 from sg_agent.graphs.state import Attempt, Route, State
 from sg_agent.ledger import CallRecord, as_paid_by
 from sg_agent.rows import Task
@@ -20,10 +21,11 @@ def vote(state: State) -> dict[str, Any]:
 
     The ledger is complete here: what came from a cache is marked, since nobody paid for it in this run.
     """
+    handled = let_go(state["asked"]["run"])
     ledger = [_led_to(state, record) for record in _paid(state)]
     tried = sorted(state["attempts"], key=lambda attempt: attempt["index"])
     if tried and all(attempt["error"] for attempt in tried):
-        raise SolverError(f"the solver failed: {tried[-1]['error']}", ledger)
+        raise SolverError(f"the solver failed: {tried[-1]['error']}", ledger) from (handled[-1] if handled else None)
     chosen = winner(tried, state["asked"]["row"]["task"])
     return {
         "answer": chosen and chosen["answer"],
@@ -44,6 +46,7 @@ def _answered_by(state: State, chosen: Attempt | None) -> Route:
 
 def settle(state: State) -> dict[str, Any]:
     """The end of a graph without a solver."""
+    let_go(state["asked"]["run"])
     return {"ledger": Overwrite(_paid(state))}
 
 
