@@ -10,6 +10,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.checkpoint.memory import InMemorySaver
 
 from sg_agent import GuidanceMiddleware, ScriptedModel, Settings, auto, cot, guided, standard
+from sg_agent.gate.decision import GateRoute
+from sg_agent.gate.policy import ByFunction
 from sg_agent.graphs.build import Graph
 from sg_agent.rows import Row, Task
 
@@ -94,20 +96,11 @@ def test_the_next_turn_of_a_conversation_shares_all_but_the_guidance_of_the_last
 
 
 def test_a_turn_that_goes_another_way_shares_the_conversation_before_it() -> None:
-    ways = iter(("direct", "guided"))
+    ways: list[GateRoute] = ["direct", "guided"]
 
-    class EveryOther:
-        """Guides the second turn alone."""
-
-        def check(self, models: object) -> None: ...
-
-        def decide(self, row: Row) -> Any:
-            return {"route": next(ways), "scores": {}, "threshold": None, "reason": "in turn"}
-
-        def recheck(self, row: Row, route: str, reply: object) -> None: ...
-
+    every_other = ByFunction(lambda _: ways.pop(0))
     solver = ScriptedModel(replies=["Seven.", "Two."])
-    graph = auto(ScriptedModel(replies=[PLANS[0]]), solver, policy=EveryOther())
+    graph = auto(ScriptedModel(replies=[PLANS[0]]), solver, policy=every_other)
     talk = [*TALK, AIMessage("Seven."), HumanMessage("And crates?")]
     ask(graph, {"messages": talk})
     ask(graph, {"messages": [*talk, AIMessage("Two."), HumanMessage("In all?")]})
