@@ -18,6 +18,7 @@ from sg_agent.graphs.middleware import of_the_user
 from sg_agent.graphs.nodes import Prompts
 from sg_agent.graphs.state import GuideOutput, Settings
 from sg_agent.models import Model
+from sg_agent.quoting import without_quotes
 from sg_agent.rows import Task
 
 Reply = Command[Any]
@@ -61,7 +62,7 @@ def consult_tool(
     def reply(runtime: ToolRuntime, output: GuideOutput | str) -> Reply:
         asked = None if isinstance(output, str) else output
         guidance, reason = (asked["guidance"], asked["reason"]) if asked else (None, output)
-        text = f"There is no guidance: {reason}. Go on without." if guidance is None else adviser.show(guidance)
+        text = f"There is no guidance: {without_quotes(reason)}. Go on without." if guidance is None else adviser.show(guidance)
         message = ToolMessage(text, name=name, tool_call_id=str(runtime.tool_call_id), artifact=asked)
         return Command(update={"messages": [message], "guidance_ledger": asked["ledger"] if asked else []})
 
