@@ -61,8 +61,11 @@ def consult_tool(
 
     def reply(runtime: ToolRuntime, output: GuideOutput | str) -> Reply:
         asked = None if isinstance(output, str) else output
-        guidance, reason = (asked["guidance"], asked["reason"]) if asked else (None, output)
-        text = f"There is no guidance: {without_quotes(reason)}. Go on without." if guidance is None else adviser.show(guidance)
+        if asked and asked["guidance"] is not None:
+            text = adviser.show(asked["guidance"])
+        else:
+            reason = without_quotes(asked["reason"] if asked else str(output))
+            text = f"There is no guidance: {reason}. Go on without."
         message = ToolMessage(text, name=name, tool_call_id=str(runtime.tool_call_id), artifact=asked)
         return Command(update={"messages": [message], "guidance_ledger": asked["ledger"] if asked else []})
 
