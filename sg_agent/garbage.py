@@ -9,7 +9,7 @@ from contextlib import contextmanager
 def few_collections() -> Iterator[None]:
     """What is there already is never looked at, and the rest after 20,000 new objects instead of 700.
 
-    A quarter of a large eval's time, a twelfth of a server's.
+    A quarter of a large eval's time.
     """
     threshold = gc.get_threshold()
     gc.collect()

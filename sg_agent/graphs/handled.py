@@ -1,7 +1,7 @@
 """Errors that a node's handler took care of, held until their run is over.
 
 LangGraph knows the errors it need not raise by their id() and keeps no reference to them. Python may give the id of an
-error that is gone to the next one: two in a hundred runs that fail would end without an error, and without an answer.
+error that is gone to the next one, and then a run that failed would end without an error, and without an answer.
 """
 
 from collections import OrderedDict

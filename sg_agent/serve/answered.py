@@ -3,13 +3,11 @@
 No text is in it. The newest `MOST` answers are known; in a file they are over restarts.
 """
 
-import sqlite3
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from sg_agent.errors import ConfigError
-from sg_agent.gate.live import private
+from sg_agent.serve.database import open_database
 
 MOST = 100_000
 SCHEMA = """
@@ -35,14 +33,7 @@ class AnsweredIds:
 
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.Lock()
-        try:
-            name = private(path) if path else ":memory:"
-            self._file = sqlite3.connect(name, timeout=5, isolation_level=None, check_same_thread=False)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            self._file.execute("PRAGMA synchronous=NORMAL")
-            self._file.executescript(SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"{str(path)!r}, where answers' ids are kept, cannot be used: {error}") from error
+        self._file = open_database(path, SCHEMA, what="the file of answers' ids,")
 
     def remember(self, answer: Answered) -> None:
         """Raises sqlite3.Error when it cannot be written."""

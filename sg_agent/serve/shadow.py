@@ -167,7 +167,8 @@ class Shadows:
         return ("failed", None) if failed else ("written", output)
 
     def _settle(self, charge: Charge | None, cost_usd: float | None) -> None:
-        self._metrics.shadow_cost(cost_usd or 0.0)
+        if cost_usd is not None:
+            self._metrics.shadow_cost(cost_usd)
         if charge and self._spending:
             try:
                 self._spending.settle(charge, cost_usd)

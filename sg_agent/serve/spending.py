@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sg_agent.errors import ConfigError
+from sg_agent.serve.database import open_database
 from sg_agent.serve.errors import ApiError
 from sg_agent.serve.keys import Key
 
@@ -38,14 +38,7 @@ class Spending:
 
     def __init__(self, path: Path, *, flag: str = "--usage") -> None:
         self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            self._file.execute("PRAGMA synchronous=NORMAL")
-            self._file.executescript(SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"{flag} {str(path)!r} cannot be used: {error}") from error
+        self._file = open_database(path, SCHEMA, what=flag)
 
     def admit(self, key: Key) -> None:
         """Count a request of the key. Raises ApiError when it has made too many within a minute."""

@@ -4,6 +4,7 @@ from langchain_core.language_models import BaseChatModel
 
 from sg_agent.budget import longest_reply
 from sg_agent.graphs.model_node import TRIES
+from sg_agent.graphs.nodes import DRAFTS
 from sg_agent.ledger import in_process, price, usage_of
 from sg_agent.prices import Prices
 from sg_agent.serve.answering import Ask
@@ -11,7 +12,6 @@ from sg_agent.serve.arms import Models
 from sg_agent.serve.errors import bad_request
 
 AROUND_A_CALL = 16_384  # tokens of templates and guidance, generously
-DRAFTS = 2
 
 
 def worst_usd(ask: Ask, body_bytes: int, models: Models, prices: Prices | None) -> float:
