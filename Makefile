@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# A process for each core, with one thread of torch's each; the slow tests build on each other and run in one.
+# A process for each core, with one thread of torch's each.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8
 
 .PHONY: help demo test lint types unit slow bench clean
@@ -43,7 +43,7 @@ unit: $(VENV)/.dev
 	$(PYTEST) -m "not slow"
 
 slow: $(VENV)/.dev
-	$(BIN)/pytest -m slow
+	$(PYTEST) -m slow
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/graph_overhead.py

@@ -111,6 +111,7 @@ def fake_upstream() -> Iterator[int]:
     here, there = context.Pipe()
     process = context.Process(target=_run, args=(there,), daemon=True)
     process.start()
+    there.close()  # so that the end of a process that fails is seen
     try:
         yield here.recv()
     finally:

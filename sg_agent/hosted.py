@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, as LangChain asks them, in half the processor time and with streamed refusals."""
+"""OpenAI's chat completions, as LangChain asks them, but with streamed refusals, and in less processor time."""
 
 from typing import Any
 

@@ -37,13 +37,9 @@ def test_python_blocks_run(code: str) -> None:
     subprocess.run([sys.executable, "-W", "error::DeprecationWarning:sg_agent", "-c", code], check=True)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where all commands run, in the order of the README: later ones use what earlier ones made."""
-    return tmp_path_factory.mktemp("readme")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("sg-agent ")])
-def test_commands_run(command: str, folder: Path) -> None:
-    subprocess.run([str(PROGRAM), *shlex.split(command)[1:]], cwd=folder, check=True)
+def test_commands_run(tmp_path: Path) -> None:
+    """In one folder, in the order of the README: later ones use what earlier ones made."""
+    for command in COMMANDS:
+        if command.startswith("sg-agent "):
+            subprocess.run([str(PROGRAM), *shlex.split(command)[1:]], cwd=tmp_path, check=True)
