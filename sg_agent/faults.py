@@ -66,7 +66,12 @@ def retry_after(error: BaseException | None) -> float | None:
 
 
 def http_status(error: BaseException) -> int | None:
-    """The HTTP status that an error carries, wherever its client library puts it."""
+    """The HTTP status that an error carries, wherever its client library puts it.
+
+    The 400 that aiohttp's parser gives to a reply that was cut is its own.
+    """
+    if type(error).__module__ == "aiohttp.http_exceptions":
+        return None
     places = (error, getattr(error, "response", None))
     found = (getattr(place, name, None) for place in places for name in ("status_code", "code"))
     return next((status for status in found if isinstance(status, int) and 100 <= status < 600), None)

@@ -57,4 +57,3 @@ class ChatOpenAI(LangChainsChatOpenAI):
         if made and deltas and (refusal := deltas[0].get("refusal")):
             made.message.additional_kwargs["refusal"] = refusal
         return made
-

@@ -80,7 +80,7 @@ def run(
 
     from sg_agent.errors import ConfigError, MissingExtra
 
-    if any(find_spec(package) is None for package in ("fastapi", "uvicorn", "prometheus_client")):
+    if any(find_spec(package) is None for package in ("aiohttp", "fastapi", "prometheus_client", "uvicorn")):
         raise MissingExtra("sg-agent serve", "serve")
     from sg_agent.cli.trace import spans
     from sg_agent.gate.routing import Routing

@@ -9,7 +9,6 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph.state import CompiledStateGraph
-from openai import DefaultAsyncHttpxClient
 
 from sg_agent import graphs
 from sg_agent.errors import ConfigError
@@ -23,6 +22,7 @@ from sg_agent.metered import MeteredModel, metered
 from sg_agent.models import Model, load_model
 from sg_agent.prices import Prices
 from sg_agent.serve.config import ServeConfig
+from sg_agent.serve.connections import Connections
 from sg_agent.serve.errors import ApiError, bad_request
 from sg_agent.serve.routing import auto_offer
 from sg_agent.serve.watch import HERE, HOSTED
@@ -198,7 +198,7 @@ class _Loader:
         loaded = load_model(model, max_retries=0, trust_remote_code=self.config.trust_remote_code)
         if client := getattr(loaded, "root_async_client", None):
             # LangChain shares connections between all models of a process; these are the server's, to close.
-            own = client.with_options(http_client=DefaultAsyncHttpxClient())
+            own = client.with_options(http_client=Connections())
             changes |= {"root_async_client": own, "async_client": own.chat.completions}
         loaded = loaded.model_copy(update=changes)
         callbacks: list[BaseCallbackHandler] = [HERE]
