@@ -7,10 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def few_collections() -> Iterator[None]:
-    """What is there already is never looked at, and the rest after 20,000 new objects instead of 700.
-
-    A quarter of a large eval's time.
-    """
+    """What is there already is never looked at, and the rest after 20,000 new objects instead of 700."""
     threshold = gc.get_threshold()
     gc.collect()
     gc.freeze()

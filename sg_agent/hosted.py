@@ -16,7 +16,7 @@ class ChatOpenAI(LangChainsChatOpenAI):
     """LangChain's, by its name in traces, with `additional_kwargs["refusal"]` in streamed replies as in whole ones.
 
     A whole reply is JSON in and out: the client's types, through which LangChain sends and reads it, and the thread it
-    reads it in, change nothing of it and cost more than the call.
+    reads it in, change nothing of it and take time.
     """
 
     async def _agenerate(
